@@ -1,0 +1,45 @@
+package provision
+
+import (
+	"strings"
+
+	"netlab/provision/netfilter"
+)
+
+// Ruleset is everything that netlab owns in the netfilter tables of one
+// namespace and address family. It is one object because it is written in one
+// transaction; a change touches only the chains that differ.
+type Ruleset struct {
+	NS   string
+	IPv6 bool
+	Text netfilter.Text
+}
+
+// Key implements [Object].
+func (r Ruleset) Key() Key {
+	if r.IPv6 {
+		return Key{KindRuleset, r.NS, "ip6tables"}
+	}
+	return Key{KindRuleset, r.NS, "iptables"}
+}
+
+// Needs implements [Object].
+func (r Ruleset) Needs() []Key { return []Key{nsKey(r.NS)} }
+
+// Claims implements [Object].
+func (r Ruleset) Claims() []Key { return []Key{r.Key()} }
+
+// Attrs implements [Object].
+func (r Ruleset) Attrs() []Attr { return []Attr{{"rules", string(r.Text)}} }
+
+func (r Ruleset) recreate(Object) string { return "" }
+
+// changes lists what differs from old chain by chain, each on an indented
+// line of its own.
+func (r Ruleset) changes(old Object) string {
+	var b strings.Builder
+	for _, c := range netfilter.Changes(old.(Ruleset).Text, r.Text) {
+		b.WriteString("\n    " + c)
+	}
+	return b.String()
+}
