@@ -1,6 +1,7 @@
 package netfilter
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -71,13 +72,13 @@ func (r *rule) String() string {
 		words = o.append(words)
 	}
 	for _, m := range r.matches {
-		words = append(words, "-m", m.name)
+		words = append(words, "-m", quote(m.name))
 		for _, o := range m.options {
 			words = o.append(words)
 		}
 	}
 	if r.target.name != "" {
-		words = append(words, r.jump, r.target.name)
+		words = append(words, r.jump, quote(r.target.name))
 		for _, o := range r.target.options {
 			words = o.append(words)
 		}
@@ -89,7 +90,7 @@ func (o option) append(words []string) []string {
 	if o.not {
 		words = append(words, "!")
 	}
-	words = append(words, o.name)
+	words = append(words, quote(o.name))
 	for _, a := range o.args {
 		if isText(o.name) {
 			words = append(words, quoteText(a))
@@ -167,6 +168,9 @@ func (p *ruleParser) add(o option) error {
 		p.owner = &r.matches[len(r.matches)-1]
 		return nil
 	case "-j", "-g":
+		if r.jump != "" {
+			return errors.New("it has two targets")
+		}
 		r.jump, r.target.name = o.name, o.arg()
 		p.owner = &r.target
 		return nil
@@ -195,7 +199,7 @@ func (p *ruleParser) transport() (*extension, error) {
 	r := p.rule
 	o, ok := r.get("-p")
 	if !ok {
-		return nil, fmt.Errorf("needs -p before it")
+		return nil, errors.New("needs -p before it")
 	}
 	name := protocolName(o.arg())
 	if name == "ipv6-icmp" {

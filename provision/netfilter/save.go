@@ -78,25 +78,30 @@ func (p *saveParser) rule(line string) error {
 	if len(words) > 0 && strings.HasPrefix(words[0], "[") {
 		words = words[1:]
 	}
-	if len(words) < 2 || words[0] != "-A" {
+	if len(words) < 2 || words[0] != "-A" || strings.ContainsAny(words[1], " \t\"") {
 		return fmt.Errorf("%q is not a rule", line)
 	}
-	name := words[1]
-	ours := slices.Contains(tableOrder(), p.table) && (IsOurs(name) || leadsToOurs(words))
-	if !ours {
-		p.foreign = append(p.foreign, p.table+": "+line[strings.Index(line, "-A"):])
+	name, text := words[1], line[strings.Index(line, "-A"):]
+	ours := IsOurs(name)
+	if r, err := parseRule(name, words[2:], p.family); err == nil {
+		ours = ours || IsOurs(r.target.name)
+		if ours {
+			text = r.String()
+		}
+	} else { // nothing that a Builder made: it differs as it stands
+		ours = ours || leadsToOurs(words)
+	}
+	if !ours || !slices.Contains(tableOrder(), p.table) {
+		p.foreign = append(p.foreign, p.table+": "+text)
 		return nil
 	}
-	r, err := parseRule(name, words[2:], p.family)
-	if err != nil {
-		return err
-	}
 	c := p.tables.table(p.table).add(name)
-	c.rules = append(c.rules, r.String())
+	c.rules = append(c.rules, text)
 	return nil
 }
 
-// leadsToOurs reports whether a rule jumps or goes to one of our chains.
+// leadsToOurs reports whether a rule that cannot be taken apart seems to jump
+// or go to one of our chains.
 func leadsToOurs(words []string) bool {
 	for i, w := range words[:len(words)-1] {
 		switch w {
