@@ -1,0 +1,60 @@
+package labs
+
+// resolveVerify resolves what the author expects of the lab.
+func (r *resolver) resolveVerify() {
+	r.lab.index = newIndex(r.lab)
+	for i := range r.spec.Verify.Items {
+		spec := &r.spec.Verify.Items[i]
+		e := Expectation{Pos: spec.Pos, Path: spec.Path}
+		if !spec.From.Written() {
+			r.missing(spec.Place, "from")
+		}
+		if !spec.To.Written() {
+			r.missing(spec.Place, "to")
+		}
+		if spec.From.OK() {
+			from, err := r.lab.find(spec.From.Value)
+			switch {
+			case err != nil:
+				r.reference(spec.From.Place, err)
+			case from.Kind == RefService || from.Kind == RefAddr:
+				r.errorf(spec.From.Place, "", "%s sends nothing: write a pod, a node or a bridge", quote(spec.From.Value))
+			}
+			e.From = from
+		}
+		if spec.To.OK() {
+			to, err := r.lab.target(spec.To.Value)
+			if err != nil {
+				r.reference(spec.To.Place, err)
+			}
+			e.To = to
+		}
+		e.Expect = Outcome(r.oneOf(spec.Expect, string(Reachable),
+			string(Reachable), string(Refused), string(Timeout), string(Unreachable)))
+		r.lab.Verify = append(r.lab.Verify, e)
+	}
+}
+
+// reference reports a reference to nothing, unless what it names may be among
+// what could not be read.
+func (r *resolver) reference(at Place, err *RefError) {
+	if r.nodesUnsure() || r.bridgesUnsure() || r.podsUnsure() || r.servicesUnsure() {
+		return
+	}
+	r.errorf(at, err.Hint, "%s", err.Message)
+}
+
+// servicesUnsure reports whether a service may exist whose name or ports are
+// not known.
+func (r *resolver) servicesUnsure() bool {
+	s := r.spec.Services
+	if unsure(r.spec, s.Place) {
+		return true
+	}
+	for _, spec := range s.Items {
+		if !spec.Name.OK() || spec.Namespace.Bad || spec.Ports.Bad {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,173 @@
+package labs
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+)
+
+// RefError says why a reference names nothing, or not one thing.
+type RefError struct {
+	Message string // what is wrong
+	Hint    string // what to write instead, may be empty
+}
+
+// Error joins message and hint.
+func (e *RefError) Error() string {
+	if e.Hint == "" {
+		return e.Message
+	}
+	return e.Message + "; " + e.Hint
+}
+
+// Find resolves a reference as people type it: pod/NAME, svc/NAME, node/NAME,
+// bridge/NAME, NAMESPACE/pod/NAME, NAMESPACE/svc/NAME, an address, or a bare
+// name that only one thing has. Bare names are those of nodes, bridges, pods
+// of namespace default and services. The error is a [*RefError].
+func (l *Lab) Find(text string) (Ref, error) {
+	ref, err := l.find(text)
+	if err != nil {
+		return Ref{}, err
+	}
+	return ref, nil
+}
+
+func (l *Lab) find(text string) (Ref, *RefError) {
+	if a, err := netip.ParseAddr(text); err == nil && a.Zone() == "" {
+		return Ref{Kind: RefAddr, Addr: a.Unmap()}, nil
+	}
+	parts := strings.Split(text, "/")
+	switch {
+	case len(parts) == 1 && text != "":
+		return l.findBare(text)
+	case len(parts) == 2 && parts[0] != "" && parts[1] != "":
+		return l.findExact(parts[0], "", parts[1])
+	case len(parts) == 3 && parts[0] != "" && parts[1] != "" && parts[2] != "":
+		return l.findExact(parts[1], parts[0], parts[2])
+	}
+	return Ref{}, &RefError{
+		fmt.Sprintf("%s is not a reference", quote(text)),
+		"write pod/NAME, svc/NAME, node/NAME, bridge/NAME, NAMESPACE/pod/NAME, a name or an address",
+	}
+}
+
+// findExact resolves a reference that says what kind of thing it means. The
+// namespace is empty where it is not written.
+func (l *Lab) findExact(kind, namespace, name string) (Ref, *RefError) {
+	k := RefKind(kind)
+	switch kind {
+	case "service":
+		k = RefService
+	case "pod", "node", "bridge", "svc":
+	default:
+		e := &RefError{Message: fmt.Sprintf("there is no kind of thing called %s", quote(kind)), Hint: "there are pod, svc, node and bridge"}
+		if near := nearest(kind, []string{"pod", "svc", "node", "bridge"}); near != "" {
+			e.Hint = fmt.Sprintf("did you mean %s?", quote(near))
+		}
+		return Ref{}, e
+	}
+	if namespace != "" && (k == RefNode || k == RefBridge) {
+		return Ref{}, &RefError{fmt.Sprintf("a %s is in no namespace", kind), fmt.Sprintf("write %s/%s", kind, name)}
+	}
+	ref := Ref{Kind: k, Name: name}
+	if k == RefPod || k == RefService {
+		ref.Namespace = namespace
+		if namespace == "" {
+			ref.Namespace = defaultNamespace
+		}
+	}
+	if l.has(ref) {
+		return ref, nil
+	}
+	what := map[RefKind]string{RefPod: "pod", RefService: "service", RefNode: "node", RefBridge: "bridge"}[k]
+	e := &RefError{Message: fmt.Sprintf("there is no %s %s", what, quote(name))}
+	if namespace != "" {
+		e.Message += " in namespace " + quote(namespace)
+	}
+	e.Hint = l.hintFor(ref)
+	return Ref{}, e
+}
+
+// has reports whether ref names something.
+func (l *Lab) has(ref Ref) bool {
+	switch ref.Kind {
+	case RefPod:
+		return l.Pod(ref.Namespace, ref.Name) != nil
+	case RefService:
+		return l.Service(ref.Namespace, ref.Name) != nil
+	case RefNode:
+		return l.Node(ref.Name) != nil
+	case RefBridge:
+		return l.Bridge(ref.Name) != nil
+	}
+	return ref.Kind == RefAddr
+}
+
+// findBare resolves a name without a kind.
+func (l *Lab) findBare(name string) (Ref, *RefError) {
+	var fits []Ref
+	for _, ref := range l.refs() {
+		bare := ref.Kind != RefPod || ref.Namespace == defaultNamespace
+		if ref.Name == name && bare {
+			fits = append(fits, ref)
+		}
+	}
+	switch len(fits) {
+	case 1:
+		return fits[0], nil
+	case 0:
+		return Ref{}, &RefError{fmt.Sprintf("nothing in the lab is called %s", quote(name)), l.hintFor(Ref{Name: name})}
+	}
+	forms := make([]string, len(fits))
+	for i, f := range fits {
+		forms[i] = f.String()
+	}
+	return Ref{}, &RefError{fmt.Sprintf("%s could be %s", quote(name), or(forms)), "write one of these"}
+}
+
+// refs lists everything in the lab that has a name.
+func (l *Lab) refs() []Ref {
+	var refs []Ref
+	for i := range l.Nodes {
+		refs = append(refs, Ref{Kind: RefNode, Name: l.Nodes[i].Name})
+	}
+	for i := range l.Bridges {
+		refs = append(refs, Ref{Kind: RefBridge, Name: l.Bridges[i].Name})
+	}
+	for i := range l.Pods {
+		refs = append(refs, Ref{Kind: RefPod, Namespace: l.Pods[i].Namespace, Name: l.Pods[i].Name})
+	}
+	for i := range l.Services {
+		refs = append(refs, Ref{Kind: RefService, Namespace: l.Services[i].Namespace, Name: l.Services[i].Name})
+	}
+	return refs
+}
+
+// hintFor proposes what wrong may have been meant to be: the same name
+// elsewhere, else the nearest of the same kind, or of any if wrong has none.
+func (l *Lab) hintFor(wrong Ref) string {
+	refs := l.refs()
+	if len(refs) > maxCandidates {
+		return ""
+	}
+	var same, names []string
+	for _, ref := range refs {
+		if ref.Name == wrong.Name {
+			same = append(same, ref.String())
+		}
+		if (wrong.Kind == "" || ref.Kind == wrong.Kind) && !slices.Contains(names, ref.Name) {
+			names = append(names, ref.Name)
+		}
+	}
+	if len(same) > 0 {
+		return "there is " + strings.Join(same, " and ")
+	}
+	if near := nearest(wrong.Name, names); near != "" {
+		return "did you mean " + quote(near) + "?"
+	}
+	if wrong.Kind != "" && len(names) > 0 && len(names) <= maxListed {
+		return "there is " + strings.Join(names, ", ")
+	}
+	return ""
+}
