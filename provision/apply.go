@@ -256,7 +256,7 @@ func (l *lanes) Pop() any {
 // Converge makes the kernel equal to want: it observes, diffs and applies. The
 // plan is returned also when applying it went wrong.
 func Converge(ctx context.Context, k Kernel, want State, opts Options) (Plan, Result, error) {
-	have, err := k.Observe(ctx, want)
+	have, err := k.Observe(ctx, want.Hint())
 	if err != nil {
 		return Plan{}, Result{}, fmt.Errorf("observe lab %s: %w", want.Lab, err)
 	}

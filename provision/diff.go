@@ -13,7 +13,15 @@ import (
 // deleted one by one that vanishes anyway, such as the contents of a namespace
 // that is removed.
 func Diff(have, want State) Plan {
-	d := differ{have: have, want: want, deletes: map[Key]Object{}, lost: map[Key]bool{}, reasons: map[Key]string{}}
+	d := differ{
+		have: have, want: want,
+		claimed: map[Key]bool{}, deletes: map[Key]Object{}, lost: map[Key]bool{}, reasons: map[Key]string{},
+	}
+	for _, o := range want.objects {
+		for _, c := range o.Claims() {
+			d.claimed[c] = true
+		}
+	}
 	if conflicts := d.conflicts(); len(conflicts) > 0 {
 		return Plan{Conflicts: conflicts}
 	}
@@ -24,6 +32,7 @@ func Diff(have, want State) Plan {
 
 type differ struct {
 	have, want State
+	claimed    map[Key]bool   // names that want needs
 	deletes    map[Key]Object // what is deleted, by its own key
 	lost       map[Key]bool   // what the kernel takes along with it
 	reasons    map[Key]string // why an object is made anew
@@ -60,10 +69,18 @@ func (d *differ) findDeletes() {
 	}
 }
 
-// tolerated reports whether an object that the lab does not ask for may stay.
+// tolerated reports whether an object that the lab does not ask for may stay:
+// in a namespace where people may add things, unless it was ours before or
+// holds a name that the lab needs.
 func (d *differ) tolerated(o Object) bool {
 	k := o.Key()
 	if !d.want.free[k.NS] {
+		return false
+	}
+	if _, ours := d.want.former[k]; ours {
+		return false
+	}
+	if slices.ContainsFunc(o.Claims(), func(c Key) bool { return d.claimed[c] }) {
 		return false
 	}
 	switch k.Kind {

@@ -3,6 +3,7 @@ package provision
 import (
 	"fmt"
 	"iter"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -18,6 +19,9 @@ type State struct {
 	// neighbours and FDB entries that the lab does not ask for stay: the nodes
 	// of a lab in mode none, where the student does the wiring.
 	free map[string]bool
+
+	// former is what the lab was when it was applied last; see After.
+	former map[Key]Object
 }
 
 // NewState returns the state of a lab that consists of objects. Of two objects
@@ -66,6 +70,34 @@ func (s State) String() string {
 	return b.String()
 }
 
+// After returns s with the knowledge of what the lab was when it was applied
+// last. What former had and s has not is ours to remove, also where people may
+// add things of their own, and its sysctls go back to the kernel's default.
+func (s State) After(former State) State {
+	s.former = former.objects
+	return s
+}
+
+// Hint returns what to observe for s: its objects, and the sysctls that the
+// lab had when it was applied last.
+func (s State) Hint() State {
+	hint := State{Lab: s.Lab, objects: make(map[Key]Object, len(s.objects))}
+	for k, o := range s.former {
+		if k.Kind == KindSysctl {
+			hint.objects[k] = o
+		}
+	}
+	maps.Copy(hint.objects, s.objects)
+	return hint
+}
+
+// usual are attributes that say nothing when they have these values.
+var usual = map[Attr]bool{
+	{"lo", "up"}: true, {"rules", "default"}: true, {"names", "on"}: true,
+	{"type", string(Unicast)}: true, {"via", "none"}: true, {"onlink", "off"}: true, {"src", "none"}: true,
+	{"dst", "none"}: true, {"state", "up"}: true, {"peer-state", "up"}: true, {"stp", "off"}: true, {"snooping", "off"}: true,
+}
+
 // describe writes an object's key and attributes on one line. A ruleset and a
 // file are too long for that; they say how many lines they have.
 func describe(o Object) string {
@@ -73,7 +105,7 @@ func describe(o Object) string {
 	b.WriteString(o.Key().String())
 	for _, a := range o.Attrs() {
 		switch {
-		case a.Value == "" || a.Value == "none" || a.Value == "unicast" || (a.Name == "onlink" && a.Value == "off"):
+		case a.Value == "" || usual[a]:
 		case strings.Contains(a.Value, "\n"):
 			fmt.Fprintf(&b, " (%d lines)", strings.Count(a.Value, "\n"))
 		default:

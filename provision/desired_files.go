@@ -1,0 +1,81 @@
+package provision
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+
+	"netlab/labs"
+)
+
+// files adds the names of the lab: one hosts file for all of its namespaces.
+// The names of Kubernetes namespace default need no suffix. A short name that
+// a service and a pod share is the service's, as it is in a cluster.
+func (d *desired) files() {
+	h := hosts{owner: map[string]string{}}
+	h.b.WriteString("# names of lab " + d.lab.Name + "\n127.0.0.1 localhost\n::1 localhost\n")
+	for _, s := range d.lab.Services {
+		h.add("svc/"+s.ID(), s.ClusterIPs, qualified(s.Name, s.Namespace, "svc.cluster.local"))
+	}
+	for i := range d.lab.Nodes {
+		n := &d.lab.Nodes[i]
+		h.add("node/"+n.Name, n.Addrs(), []string{n.Name})
+	}
+	for _, p := range d.lab.Pods {
+		addrs := make([]netip.Addr, len(p.Addrs))
+		for i, a := range p.Addrs {
+			addrs[i] = a.Addr()
+		}
+		h.add("pod/"+p.ID(), addrs, qualified(p.Name, p.Namespace, "pod.cluster.local"))
+	}
+	d.add(File{"hosts", h.b.String()}, File{"resolv.conf", resolvConf(d.lab)})
+}
+
+// hosts writes a hosts file in which every name belongs to one thing.
+type hosts struct {
+	b     strings.Builder
+	owner map[string]string // name -> what it belongs to
+}
+
+func (h *hosts) add(who string, addrs []netip.Addr, names []string) {
+	var own []string
+	for _, n := range names {
+		if h.owner[n] == "" {
+			h.owner[n] = who
+		}
+		if h.owner[n] == who {
+			own = append(own, n)
+		}
+	}
+	if len(own) == 0 {
+		return
+	}
+	for _, a := range addrs {
+		fmt.Fprintf(&h.b, "%s %s\n", a, strings.Join(own, " "))
+	}
+}
+
+// qualified returns the names of something in a Kubernetes namespace, the
+// longest first.
+func qualified(name, namespace, domain string) []string {
+	names := []string{name + "." + namespace + "." + domain, name + "." + namespace}
+	if namespace == "default" {
+		names = append(names, name)
+	}
+	return names
+}
+
+// resolvConf names the lab's DNS server. A lab without one gets a file without
+// a server, so that a look-up fails at once instead of asking the host's.
+func resolvConf(lab *labs.Lab) string {
+	const head = "# resolver of lab "
+	if s := lab.Service("kube-system", "kube-dns"); lab.DNS && s != nil && len(s.ClusterIPs) > 0 {
+		var b strings.Builder
+		fmt.Fprintf(&b, head+"%s\n", lab.Name)
+		for _, a := range s.ClusterIPs {
+			fmt.Fprintf(&b, "nameserver %s\n", a)
+		}
+		return b.String() + "search default.svc.cluster.local svc.cluster.local cluster.local\noptions ndots:5\n"
+	}
+	return head + lab.Name + ": none, names are in the hosts file\n"
+}

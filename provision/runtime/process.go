@@ -1,0 +1,150 @@
+package runtime
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Process is a process in a network namespace of a lab.
+type Process struct {
+	PID     int
+	NS      string // name of the network namespace
+	Command string // its command line, or its name in brackets where it has none
+}
+
+// InNamespaces lists the processes whose network namespace is one of inodes,
+// which maps the inode of a namespace to its name. The calling process is left
+// out. Processes that end meanwhile are left out as well.
+func InNamespaces(inodes map[uint64]string) ([]Process, error) {
+	entries, err := os.ReadDir("/proc")
+	if err != nil {
+		return nil, err
+	}
+	var found []Process
+	for _, e := range entries {
+		pid, err := strconv.Atoi(e.Name())
+		if err != nil || pid == os.Getpid() {
+			continue
+		}
+		if ns, ok := inodes[namespaceOf(pid)]; ok {
+			found = append(found, Process{pid, ns, commandOf(pid)})
+		}
+	}
+	return found, nil
+}
+
+// namespaceOf returns the inode of a process's network namespace, or 0.
+func namespaceOf(pid int) uint64 {
+	var st unix.Stat_t
+	if err := unix.Stat(filepath.Join("/proc", strconv.Itoa(pid), "ns/net"), &st); err != nil {
+		return 0
+	}
+	return st.Ino
+}
+
+func commandOf(pid int) string {
+	dir := filepath.Join("/proc", strconv.Itoa(pid))
+	if data, err := os.ReadFile(filepath.Join(dir, "cmdline")); err == nil && len(data) > 0 {
+		return strings.TrimSpace(strings.ReplaceAll(string(data), "\x00", " "))
+	}
+	data, err := os.ReadFile(filepath.Join(dir, "comm"))
+	if err != nil {
+		return ""
+	}
+	return "[" + strings.TrimSpace(string(data)) + "]"
+}
+
+// Grace is how long a process has to end after SIGTERM.
+const Grace = 2 * time.Second
+
+// End ends the processes in the namespaces of inodes: SIGTERM, and SIGKILL for
+// those that are still there after grace. It goes on until none is left, since
+// a process may start others while it ends, and returns how many it ended.
+func End(ctx context.Context, inodes map[uint64]string, grace time.Duration) (int, error) {
+	ended := 0
+	for signal := unix.SIGTERM; ; signal = unix.SIGKILL {
+		found, err := InNamespaces(inodes)
+		if err != nil || len(found) == 0 {
+			return ended, err
+		}
+		n, err := endAll(ctx, found, inodes, signal, grace)
+		ended += n
+		if err != nil {
+			return ended, err
+		}
+	}
+}
+
+// endAll signals processes and waits up to grace until they are gone. It
+// returns how many went.
+func endAll(ctx context.Context, list []Process, inodes map[uint64]string, signal unix.Signal, grace time.Duration) (int, error) {
+	var fds []unix.PollFd
+	defer func() {
+		for _, p := range fds {
+			unix.Close(int(p.Fd))
+		}
+	}()
+	for _, p := range list {
+		fd, err := unix.PidfdOpen(p.PID, 0)
+		if errors.Is(err, unix.ESRCH) {
+			continue
+		}
+		if err != nil {
+			return 0, fmt.Errorf("open process %d (%s): %w", p.PID, p.Command, err)
+		}
+		fds = append(fds, unix.PollFd{Fd: int32(fd), Events: unix.POLLIN})
+		if _, ours := inodes[namespaceOf(p.PID)]; !ours {
+			continue // the number belongs to somebody else by now
+		}
+		if err := unix.PidfdSendSignal(fd, signal, nil, 0); err != nil && !errors.Is(err, unix.ESRCH) {
+			return 0, fmt.Errorf("signal process %d (%s): %w", p.PID, p.Command, err)
+		}
+	}
+	return wait(ctx, fds, grace)
+}
+
+// wait polls pidfds until all processes have ended or grace is over.
+func wait(ctx context.Context, fds []unix.PollFd, grace time.Duration) (int, error) {
+	deadline := time.Now().Add(grace)
+	pending := append([]unix.PollFd(nil), fds...)
+	for len(pending) > 0 {
+		left := time.Until(deadline)
+		if left <= 0 || ctx.Err() != nil {
+			break
+		}
+		_, err := unix.Poll(pending, int(min(left, pollSlice).Milliseconds())+1)
+		if err != nil && !errors.Is(err, unix.EINTR) {
+			return 0, fmt.Errorf("wait for processes: %w", err)
+		}
+		rest := pending[:0]
+		for _, p := range pending {
+			if p.Revents == 0 {
+				rest = append(rest, p)
+			}
+		}
+		pending = rest
+	}
+	return len(fds) - len(pending), ctx.Err()
+}
+
+// pollSlice bounds how long a cancelled context goes unnoticed.
+const pollSlice = 100 * time.Millisecond
+
+// Inode returns the inode by which the kernel knows the namespace behind a
+// path such as /run/netns/two-node.client.
+func Inode(path string) (uint64, error) {
+	var st unix.Stat_t
+	if err := unix.Stat(path, &st); err != nil {
+		return 0, &fs.PathError{Op: "stat", Path: path, Err: err}
+	}
+	return st.Ino, nil
+}
