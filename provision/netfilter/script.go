@@ -14,6 +14,11 @@ import (
 // rules of a built-in chain that lead to our chains are not the wanted ones,
 // all of them are taken out and the wanted ones put in at the top. What is
 // foreign stays, and stays in its order.
+//
+// There is one kind of rule that iptables cannot delete by its own text: one
+// that uses the recent match. If somebody puts such a jump to a chain of ours
+// into a chain that is not, iptables-restore fails and changes nothing in that
+// table.
 func Script(from, to Text) []byte {
 	var b bytes.Buffer
 	have, want := from.parse(), to.parse()

@@ -62,5 +62,8 @@ func quoteText(word string) string {
 }
 
 func quoted(word string) string {
+	if !strings.ContainsAny(word, `\"'`) {
+		return `"` + word + `"`
+	}
 	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, `'`, `\'`).Replace(word) + `"`
 }
