@@ -1,0 +1,118 @@
+package kernel
+
+import (
+	"errors"
+	"net/netip"
+
+	"github.com/vishvananda/netlink/nl"
+	"golang.org/x/sys/unix"
+
+	"netlab/provision"
+)
+
+// address is what the kernel says about an address.
+type address struct {
+	link   int
+	prefix netip.Prefix
+	flags  uint32
+	proto  uint8 // who made it, 0 if unknown
+}
+
+// Who made an address (IFA_PROTO, since Linux 5.18).
+const (
+	ifaProto         = 11
+	protoKernelLo    = 1
+	protoKernelRA    = 2
+	protoKernelLocal = 3
+)
+
+func addresses(c *conn) ([]address, error) {
+	return dump(c, unix.RTM_GETADDR, nl.NewIfAddrmsg(unix.AF_UNSPEC), decodeAddress)
+}
+
+func decodeAddress(m []byte) (address, bool) {
+	if len(m) < unix.SizeofIfAddrmsg || (m[0] != unix.AF_INET && m[0] != unix.AF_INET6) {
+		return address{}, false
+	}
+	a := address{link: int(u32(m[4:])), flags: uint32(m[2])}
+	var local, dst netip.Addr
+	for kind, v := range attributes(m[unix.SizeofIfAddrmsg:]) {
+		switch kind {
+		case unix.IFA_LOCAL:
+			local, _ = netip.AddrFromSlice(v)
+		case unix.IFA_ADDRESS:
+			dst, _ = netip.AddrFromSlice(v)
+		case unix.IFA_FLAGS:
+			a.flags = u32(v)
+		case ifaProto:
+			if len(v) > 0 {
+				a.proto = v[0]
+			}
+		}
+	}
+	if !local.IsValid() {
+		local = dst // IPv6 without a peer
+	}
+	a.prefix = netip.PrefixFrom(local, int(m[1]))
+	return a, local.IsValid()
+}
+
+// ownLinkLocal reports whether the kernel gave d the address a by itself: an
+// fe80 address of its own making. Where the kernel does not say who made it,
+// it is known by the MAC it was made of.
+func (a address) ownLinkLocal(d device) bool {
+	if !a.prefix.Addr().Is6() || !a.prefix.Addr().IsLinkLocalUnicast() {
+		return false
+	}
+	return a.proto == protoKernelLocal || a.flags&unix.IFA_F_STABLE_PRIVACY != 0 ||
+		(a.proto == 0 && a.prefix.Addr() == eui64(d))
+}
+
+// eui64 returns the link-local address that is made of d's MAC.
+func eui64(d device) netip.Addr {
+	m := d.mac
+	return netip.AddrFrom16([16]byte{0xfe, 0x80, 0, 0, 0, 0, 0, 0, m[0] ^ 2, m[1], m[2], 0xff, 0xfe, m[3], m[4], m[5]})
+}
+
+func doAddr(sp *space, op provision.Op, a provision.Addr) error {
+	return sp.withIndex(a.Dev, func(index int) error {
+		if op != provision.Delete {
+			return sp.addAddr(index, a.Prefix)
+		}
+		err := sp.conn.do(addrRequest(unix.RTM_DELADDR, 0, index, a.Prefix), nil)
+		if errors.Is(err, unix.EADDRNOTAVAIL) {
+			return nil
+		}
+		return err
+	})
+}
+
+// addAddr adds an address, or leaves it as it is.
+func (sp *space) addAddr(index int, p netip.Prefix) error {
+	return sp.conn.do(addrRequest(unix.RTM_NEWADDR, unix.NLM_F_CREATE|unix.NLM_F_REPLACE, index, p), nil)
+}
+
+// addrRequest asks for IPv6 addresses without duplicate address detection: it
+// would keep them from being used for a second, and a lab knows its addresses.
+func addrRequest(kind, flags, index int, p netip.Prefix) *nl.NetlinkRequest {
+	h := nl.NewIfAddrmsg(family(p.Addr()))
+	h.Prefixlen = uint8(p.Bits())
+	h.Index = uint32(index)
+	if p.Addr().IsLoopback() {
+		h.Scope = unix.RT_SCOPE_HOST
+	}
+	req := request(kind, flags, h,
+		nl.NewRtAttr(unix.IFA_LOCAL, p.Addr().AsSlice()),
+		nl.NewRtAttr(unix.IFA_ADDRESS, p.Addr().AsSlice()))
+	if p.Addr().Is6() && kind == unix.RTM_NEWADDR {
+		req.AddData(nl.NewRtAttr(unix.IFA_FLAGS, nl.Uint32Attr(unix.IFA_F_NODAD)))
+	}
+	return req
+}
+
+func family(a netip.Addr) int {
+	if a.Is4() {
+		return unix.AF_INET
+	}
+	return unix.AF_INET6
+}

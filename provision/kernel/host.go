@@ -1,0 +1,134 @@
+package kernel
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"sync"
+
+	"golang.org/x/sys/unix"
+
+	"netlab/provision"
+	"netlab/provision/netns"
+)
+
+// DefaultRunDir is where netlab keeps what must not outlive a reboot.
+const DefaultRunDir = "/run/netlab"
+
+// Options say where a [Host] keeps its files. The zero Options are right for
+// the command line.
+type Options struct {
+	RunDir string // "" means DefaultRunDir
+}
+
+// Host is this machine's kernel. It implements [provision.Kernel] and is safe
+// for concurrent use.
+//
+// A Host keeps sockets open in namespaces it worked in, and an open socket
+// keeps a namespace alive. Call [Host.Close] when done, and [Host.Rest] when
+// nothing is to be done for a while.
+type Host struct {
+	dir    runDir
+	pool   *netns.Pool
+	spaces *spaces
+	tables iptables
+	fresh  freshSysctls
+
+	mu       sync.Mutex
+	prepared bool   // the directories for names are there
+	lab      string // observed last; the steps of a File do not say theirs
+}
+
+var _ provision.Kernel = (*Host)(nil)
+
+// poolThreads is how many threads go into namespaces: one lock in the kernel
+// makes more of them useless.
+const poolThreads = 4
+
+// Open returns the kernel of this host. It fails if the process may not manage
+// namespaces, and says what to do about it.
+func Open(opts Options) (*Host, error) {
+	if err := privileged(); err != nil {
+		return nil, err
+	}
+	dir := runDir(opts.RunDir)
+	if dir == "" {
+		dir = DefaultRunDir
+	}
+	pool := netns.NewPool(poolThreads)
+	return &Host{dir: dir, pool: pool, spaces: newSpaces(pool)}, nil
+}
+
+// Close lets go of everything. h must not be used any more.
+func (h *Host) Close() {
+	h.spaces.forgetAll()
+	h.pool.Close()
+}
+
+// Rest closes the sockets that h keeps in namespaces. They are opened again
+// when they are needed.
+func (h *Host) Rest() { h.spaces.forgetAll() }
+
+// Do implements [provision.Kernel].
+func (h *Host) Do(ctx context.Context, s provision.Step) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	err := h.do(ctx, s)
+	if s.Op == provision.Delete && isGone(err) {
+		return nil
+	}
+	return err
+}
+
+func (h *Host) do(ctx context.Context, s provision.Step) error {
+	switch o := s.Object.(type) {
+	case provision.Namespace:
+		return h.doNamespace(s.Op, o)
+	case provision.File:
+		return h.doFile(s.Op, o)
+	case provision.Sysctl:
+		return h.doSysctl(s.Op, o)
+	case provision.Veth:
+		return h.doVeth(s.Op, o)
+	case provision.Ruleset:
+		return h.doRuleset(ctx, s)
+	}
+	key := s.Object.Key()
+	if key.NS == "" {
+		return errors.New("the host's own namespace is not netlab's to change")
+	}
+	sp, err := h.spaces.acquire(key.NS)
+	if err != nil {
+		return err
+	}
+	defer h.spaces.release(sp)
+	switch o := s.Object.(type) {
+	case provision.Bridge:
+		return doBridge(sp, s.Op, o)
+	case provision.VXLAN:
+		return doVXLAN(sp, s.Op, o)
+	case provision.Link:
+		return doLink(sp, s.Op, o)
+	case provision.Port:
+		return doPort(sp, s.Op, o)
+	case provision.Addr:
+		return doAddr(sp, s.Op, o)
+	case provision.Neigh:
+		return doNeigh(sp, s.Op, o)
+	case provision.FDB:
+		return doFDB(sp, s.Op, o)
+	case provision.Route:
+		return doRoute(sp, s.Op, o)
+	case provision.Rule:
+		return doRule(sp, s.Op, o)
+	}
+	return fmt.Errorf("a kernel has no such object: %T", s.Object)
+}
+
+// isGone reports whether err says that what was to be deleted, or something it
+// cannot be without, is not there.
+func isGone(err error) bool {
+	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENODEV)
+}

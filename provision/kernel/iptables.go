@@ -1,0 +1,189 @@
+package kernel
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+
+	"netlab/provision"
+	"netlab/provision/netfilter"
+)
+
+// iptables finds the programs that write and read rules: those that the name
+// iptables stands for on this host, so that what people see with iptables-save
+// is what netlab wrote.
+type iptables struct {
+	mu    sync.Mutex
+	found map[string]string
+}
+
+// errNoIptables says what to do.
+var errNoIptables = errors.New(`it is not installed: get it with "apt-get install iptables", or whatever your distribution calls it`)
+
+// path returns where a program such as iptables-save is. Its directory is often
+// not in the PATH of users.
+func (t *iptables) path(program string) (string, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if p, ok := t.found[program]; ok {
+		return p, nil
+	}
+	for _, name := range []string{program, strings.Replace(program, "tables-", "tables-nft-", 1), strings.Replace(program, "tables-", "tables-legacy-", 1)} {
+		candidates := []string{filepath.Join("/usr/sbin", name), filepath.Join("/sbin", name)}
+		if p, err := exec.LookPath(name); err == nil {
+			candidates = append([]string{p}, candidates...)
+		}
+		for _, p := range candidates {
+			if fi, err := os.Stat(p); err == nil && fi.Mode().IsRegular() && fi.Mode()&0o111 != 0 {
+				if t.found == nil {
+					t.found = map[string]string{}
+				}
+				t.found[program] = p
+				return p, nil
+			}
+		}
+	}
+	return "", fmt.Errorf("%s: %w", program, errNoIptables)
+}
+
+// program returns the name of a program of one address family.
+func program(what string, ipv6 bool) string {
+	if ipv6 {
+		return "ip6tables-" + what
+	}
+	return "iptables-" + what
+}
+
+// runTables runs one of the programs in a namespace and returns what it prints.
+func (h *Host) runTables(ctx context.Context, ns, name string, stdin []byte, args ...string) ([]byte, error) {
+	path, err := h.tables.path(name)
+	if err != nil {
+		return nil, err
+	}
+	var out, complaint bytes.Buffer
+	cmd := exec.CommandContext(ctx, path, args...)
+	cmd.Env = []string{
+		"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C",
+		// The legacy back end has one lock for the whole host. Ours need not
+		// wait for anybody else's.
+		"XTABLES_LOCKFILE=" + filepath.Join(h.dir.lab(labOf(ns)), "xtables.lock"),
+	}
+	cmd.Dir = "/"
+	cmd.Stdout, cmd.Stderr = &out, &complaint
+	if stdin != nil {
+		cmd.Stdin = bytes.NewReader(stdin)
+	}
+	if err := h.pool.Do(ns, cmd.Start); err != nil {
+		return nil, err
+	}
+	if err := cmd.Wait(); err != nil {
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		if text := strings.TrimSpace(complaint.String()); text != "" {
+			return nil, fmt.Errorf("%s: %w: %s", name, err, text)
+		}
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return out.Bytes(), nil
+}
+
+// readRules reads the rules of one family. foreign is what is not ours.
+func (h *Host) readRules(ctx context.Context, ns string, ipv6 bool) (owned netfilter.Text, foreign []string, err error) {
+	empty, err := h.noTables(ns, ipv6)
+	if err != nil || empty {
+		return "", nil, err
+	}
+	name := program("save", ipv6)
+	save, err := h.runTables(ctx, ns, name, nil)
+	if err != nil {
+		return "", nil, err
+	}
+	owned, foreign, err = netfilter.Parse(save)
+	if err != nil {
+		return "", nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return owned, foreign, nil
+}
+
+// rulesets reads the rules of both families in a namespace.
+func (h *Host) rulesets(ctx context.Context, ns string) ([]provision.Object, error) {
+	var sets []provision.Object
+	for _, ipv6 := range []bool{false, true} {
+		owned, _, err := h.readRules(ctx, ns, ipv6)
+		if err != nil {
+			return nil, fmt.Errorf("read rules: %w", err)
+		}
+		if owned != "" {
+			sets = append(sets, provision.Ruleset{NS: ns, IPv6: ipv6, Text: owned})
+		}
+	}
+	return sets, nil
+}
+
+// ForeignRules lists, for people to read, the netfilter rules and chains in a
+// namespace that are not netlab's.
+func (h *Host) ForeignRules(ctx context.Context, ns string) ([]string, error) {
+	var all []string
+	for _, ipv6 := range []bool{false, true} {
+		_, foreign, err := h.readRules(ctx, ns, ipv6)
+		if err != nil {
+			return nil, fmt.Errorf("read rules of %s: %w", ns, err)
+		}
+		all = append(all, foreign...)
+	}
+	return all, nil
+}
+
+func (h *Host) doRuleset(ctx context.Context, s provision.Step) error {
+	set := s.Object.(provision.Ruleset)
+	var from, to netfilter.Text
+	if s.Op != provision.Delete {
+		to = set.Text
+	}
+	if old, ok := s.Old.(provision.Ruleset); ok {
+		from = old.Text
+	} else {
+		var err error
+		if from, _, err = h.readRules(ctx, set.NS, set.IPv6); err != nil {
+			return fmt.Errorf("read what is there: %w", err)
+		}
+	}
+	script := netfilter.Script(from, to)
+	if len(script) == 0 {
+		return nil
+	}
+	if err := h.dir.make(labOf(set.NS)); err != nil { // the lock is there
+		return err
+	}
+	_, err := h.runTables(ctx, set.NS, program("restore", set.IPv6), script, "--noflush", "-w")
+	return err
+}
+
+// noTables reports whether a namespace certainly has no rules of a family. It
+// asks the kernel, which is a hundred times cheaper than running a program.
+func (h *Host) noTables(ns string, ipv6 bool) (bool, error) {
+	var empty bool
+	err := h.pool.Do(ns, func() error {
+		empty = noLegacyTables(ipv6) && noNFTables(ipv6)
+		return nil
+	})
+	return empty, err
+}
+
+// noLegacyTables looks at the namespace of the calling thread.
+func noLegacyTables(ipv6 bool) bool {
+	name := "ip_tables_names"
+	if ipv6 {
+		name = "ip6_tables_names"
+	}
+	b, err := os.ReadFile("/proc/thread-self/net/" + name)
+	return errors.Is(err, fs.ErrNotExist) || (err == nil && len(b) == 0)
+}

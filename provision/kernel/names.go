@@ -1,0 +1,120 @@
+package kernel
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"netlab/provision"
+	"netlab/provision/netns"
+)
+
+// linkNames makes /etc/netns/<ns> lead to etc, where the lab's hosts file is.
+// It never follows nor replaces what is there and not ours.
+func linkNames(ns, etc string) error {
+	if err := os.MkdirAll(etc, 0o700); err != nil {
+		return err
+	}
+	path := filepath.Join(netns.EtcDir, ns)
+	err := os.Symlink(etc, path)
+	if errors.Is(err, fs.ErrNotExist) {
+		if err := os.MkdirAll(netns.EtcDir, 0o755); err != nil {
+			return err
+		}
+		err = os.Symlink(etc, path)
+	}
+	if !errors.Is(err, fs.ErrExist) || namesLinked(ns, etc) {
+		return ignoreExist(err)
+	}
+	return fmt.Errorf("%s is there and not netlab's: remove it", path)
+}
+
+func ignoreExist(err error) error {
+	if errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	return err
+}
+
+// namesLinked reports whether /etc/netns/<ns> leads to etc.
+func namesLinked(ns, etc string) bool {
+	target, err := os.Readlink(filepath.Join(netns.EtcDir, ns))
+	return err == nil && target == etc
+}
+
+// unlinkNames undoes linkNames.
+func unlinkNames(ns, etc string) error {
+	if !namesLinked(ns, etc) {
+		return nil
+	}
+	if err := os.Remove(filepath.Join(netns.EtcDir, ns)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+// doFile writes or removes a file of the lab's names directory. It is written
+// in place: a running shell has this very file mounted over the one in /etc and
+// would not see another of the same name.
+func (h *Host) doFile(op provision.Op, f provision.File) error {
+	h.mu.Lock()
+	lab := h.lab
+	h.mu.Unlock()
+	if lab == "" {
+		return errors.New("no lab was observed that the file could belong to")
+	}
+	path, err := h.filePath(lab, f.Name)
+	if err != nil {
+		return err
+	}
+	if op == provision.Delete {
+		return os.Remove(path)
+	}
+	if err := h.dir.make(lab); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return err
+	}
+	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC|unix.O_NOFOLLOW, 0o644)
+	if err != nil {
+		return err
+	}
+	_, err = file.WriteString(f.Content)
+	return errors.Join(err, file.Chmod(0o644), file.Close())
+}
+
+func (h *Host) filePath(lab, name string) (string, error) {
+	if name == "" || name[0] == '.' || strings.ContainsAny(name, "/\x00") {
+		return "", fmt.Errorf("%q is no name of a file", name)
+	}
+	return filepath.Join(h.dir.etc(lab), name), nil
+}
+
+// files reads the lab's names directory.
+func (h *Host) files(lab string) ([]provision.File, error) {
+	entries, err := os.ReadDir(h.dir.etc(lab))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var files []provision.File
+	for _, e := range entries {
+		if !e.Type().IsRegular() {
+			continue
+		}
+		content, err := os.ReadFile(filepath.Join(h.dir.etc(lab), e.Name()))
+		if err != nil {
+			return nil, err
+		}
+		files = append(files, provision.File{Name: e.Name(), Content: string(content)})
+	}
+	return files, nil
+}

@@ -1,0 +1,190 @@
+package kernel
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/netip"
+	"os"
+	"strings"
+
+	"github.com/vishvananda/netlink/nl"
+	"golang.org/x/sys/unix"
+
+	"netlab/provision"
+	"netlab/provision/netns"
+)
+
+// labOf returns the lab that a namespace belongs to by its name.
+func labOf(ns string) string {
+	lab, _, _ := strings.Cut(ns, ".")
+	return lab
+}
+
+func (h *Host) doNamespace(op provision.Op, n provision.Namespace) error {
+	if op == provision.Delete {
+		return h.deleteNamespace(n)
+	}
+	if op == provision.Create {
+		err := h.createNamespace(n)
+		if err == nil {
+			return h.recordNamespace(n)
+		}
+		if !errors.Is(err, fs.ErrExist) {
+			return err
+		}
+	}
+	ours, err := h.isOurs(n.Name)
+	if err != nil {
+		return err
+	}
+	if !ours {
+		return fmt.Errorf("%s exists and is not netlab's", n.Name)
+	}
+	if err := h.repairNamespace(n); err != nil {
+		return err
+	}
+	return h.recordNamespace(n)
+}
+
+// createNamespace makes the namespace with its mark, so that the name never
+// stands for one that is not known as ours.
+func (h *Host) createNamespace(n provision.Namespace) error {
+	if err := h.prepare(); err != nil {
+		return err
+	}
+	var c *conn
+	err := h.pool.Create(n.Name, func() (err error) {
+		if c, err = dial(); err != nil {
+			return err
+		}
+		return markLo(c, n.Mark)
+	})
+	if err != nil {
+		if c != nil {
+			c.close()
+		}
+		return err
+	}
+	return h.spaces.adopt(n.Name, c)
+}
+
+// markLo writes the mark and sets lo up, in one message.
+func markLo(c *conn, mark string) error {
+	err := c.do(request(unix.RTM_NEWLINK, 0, ifinfo(loIndex, true),
+		nl.NewRtAttr(unix.IFLA_IFALIAS, []byte(mark))), nil)
+	if err != nil {
+		return fmt.Errorf("mark lo and set it up: %w", err)
+	}
+	return nil
+}
+
+// recordNamespace writes down that the namespace is ours and gives it the
+// lab's names.
+func (h *Host) recordNamespace(n provision.Namespace) error {
+	if err := h.dir.witness(n.Name, h.identity(n.Name)); err != nil {
+		return err
+	}
+	if !n.Names {
+		return unlinkNames(n.Name, h.dir.etc(labOf(n.Name)))
+	}
+	return linkNames(n.Name, h.dir.etc(labOf(n.Name)))
+}
+
+// repairNamespace brings back what every namespace has from the start.
+func (h *Host) repairNamespace(n provision.Namespace) error {
+	sp, err := h.spaces.acquire(n.Name)
+	if err != nil {
+		return err
+	}
+	defer h.spaces.release(sp)
+	if err := markLo(sp.conn, n.Mark); err != nil {
+		return err
+	}
+	loopback := provision.Addr{NS: n.Name, Dev: "lo", Prefix: netip.MustParsePrefix("127.0.0.1/8")}
+	if err := sp.addAddr(loIndex, loopback.Prefix); err != nil {
+		return fmt.Errorf("add 127.0.0.1/8 to lo: %w", err)
+	}
+	rules, err := allRules(sp.conn)
+	if err != nil {
+		return fmt.Errorf("list rules: %w", err)
+	}
+	for _, r := range missingRules(rules) {
+		if err := sp.addRule(r); err != nil {
+			return fmt.Errorf("add rule %s: %w", r.Key().Name, err)
+		}
+	}
+	return nil
+}
+
+func (h *Host) deleteNamespace(n provision.Namespace) error {
+	if !netns.IsNamespace(n.Name) {
+		if netns.IsRemains(n.Name) {
+			if err := netns.Delete(n.Name); err != nil {
+				return err
+			}
+		} else if path, err := netns.Path(n.Name); err != nil {
+			return err
+		} else if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("%s %w and was not made by netlab", path, netns.ErrNoNamespace)
+		}
+		return h.unrecordNamespace(n.Name)
+	}
+	ours, err := h.isOurs(n.Name)
+	if err != nil {
+		return err
+	}
+	if !ours {
+		return fmt.Errorf("%s is not netlab's", n.Name)
+	}
+	h.spaces.forget(n.Name)
+	if err := netns.Delete(n.Name); err != nil {
+		return err
+	}
+	return h.unrecordNamespace(n.Name)
+}
+
+func (h *Host) unrecordNamespace(name string) error {
+	h.spaces.forget(name)
+	if err := unlinkNames(name, h.dir.etc(labOf(name))); err != nil {
+		return err
+	}
+	return h.dir.unwitness(name)
+}
+
+// isOurs reports whether the mark or the witness says that the namespace called
+// name was made by netlab for the lab that has this name.
+func (h *Host) isOurs(name string) (bool, error) {
+	sp, err := h.spaces.acquire(name)
+	if errors.Is(err, netns.ErrNoNamespace) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	defer h.spaces.release(sp)
+	lo, err := deviceNamed(sp.conn, "lo")
+	if err != nil {
+		return false, fmt.Errorf("read the mark of %s: %w", name, err)
+	}
+	return h.witnessed(sp, lo.alias), nil
+}
+
+// witnessed reports whether the alias of lo or the witness says that sp is
+// ours.
+func (h *Host) witnessed(sp *space, alias string) bool {
+	if strings.HasPrefix(alias, provision.MarkPrefix(labOf(sp.name))) {
+		return true
+	}
+	return h.dir.witnesses(sp.name, identity{sp.inode, sp.cookie})
+}
+
+// identity returns what tells the namespace called name from all others.
+func (h *Host) identity(name string) identity {
+	sp, err := h.spaces.acquire(name)
+	if err != nil {
+		return identity{}
+	}
+	defer h.spaces.release(sp)
+	return identity{sp.inode, sp.cookie}
+}

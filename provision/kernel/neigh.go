@@ -1,0 +1,132 @@
+package kernel
+
+import (
+	"encoding/binary"
+	"errors"
+	"net/netip"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+
+	"github.com/vishvananda/netlink/nl"
+
+	"netlab/labs"
+	"netlab/provision"
+)
+
+// neighbour is an entry of a neighbour table or of a forwarding database.
+type neighbour struct {
+	link  int
+	state uint16
+	flags uint8
+	mac   labs.MAC
+	dst   netip.Addr
+	port  bool // the entry is in the table of the bridge of which link is a port
+}
+
+func neighbours(c *conn) ([]neighbour, error) {
+	return dump(c, unix.RTM_GETNEIGH, &netlink.Ndmsg{Family: unix.AF_UNSPEC}, decodeNeighbour)
+}
+
+func forwardings(c *conn) ([]neighbour, error) {
+	return dump(c, unix.RTM_GETNEIGH, &netlink.Ndmsg{Family: unix.AF_BRIDGE}, decodeNeighbour)
+}
+
+const sizeofNdmsg = 12
+
+func decodeNeighbour(m []byte) (neighbour, bool) {
+	if len(m) < sizeofNdmsg {
+		return neighbour{}, false
+	}
+	n := neighbour{link: int(u32(m[4:])), state: binary.NativeEndian.Uint16(m[8:]), flags: m[10]}
+	for kind, v := range attributes(m[sizeofNdmsg:]) {
+		switch kind {
+		case netlink.NDA_DST:
+			n.dst, _ = netip.AddrFromSlice(v)
+		case netlink.NDA_LLADDR:
+			if len(v) == len(n.mac) {
+				n.mac = labs.MAC(v)
+			}
+		case netlink.NDA_MASTER:
+			n.port = true
+		}
+	}
+	return n, true
+}
+
+func (n neighbour) permanent() bool { return n.state&netlink.NUD_PERMANENT != 0 }
+
+// forwarding returns the FDB entry that n is, and whether people or netlab made
+// it: permanent entries of a VXLAN device, static ones of a bridge port, and
+// local ones unless the kernel made them for the MACs of its own devices.
+func (n neighbour) forwarding(ns string, d device, own map[labs.MAC]bool) (provision.FDB, bool) {
+	f := provision.FDB{NS: ns, Dev: d.name, MAC: n.mac}
+	switch {
+	case d.kind == "vxlan" && !n.port:
+		f.Dst = n.dst
+		return f, n.permanent() && n.dst.IsValid()
+	case !n.port || n.flags&netlink.NTF_EXT_LEARNED != 0:
+		return f, false
+	case n.permanent():
+		return f, !own[n.mac]
+	}
+	return f, n.state&netlink.NUD_NOARP != 0
+}
+
+func doNeigh(sp *space, op provision.Op, n provision.Neigh) error {
+	return sp.withIndex(n.Dev, func(index int) error {
+		h := &netlink.Ndmsg{Family: uint8(family(n.Addr)), Index: uint32(index), State: netlink.NUD_PERMANENT}
+		dst := nl.NewRtAttr(netlink.NDA_DST, n.Addr.AsSlice())
+		if op == provision.Delete {
+			return goneIs(unix.ENOENT, sp.conn.do(request(unix.RTM_DELNEIGH, 0, h, dst), nil))
+		}
+		return sp.conn.do(request(unix.RTM_NEWNEIGH, unix.NLM_F_CREATE|unix.NLM_F_REPLACE, h, dst,
+			nl.NewRtAttr(netlink.NDA_LLADDR, n.MAC[:])), nil)
+	})
+}
+
+func doFDB(sp *space, op provision.Op, f provision.FDB) error {
+	return sp.withIndex(f.Dev, func(index int) error {
+		del := func() error {
+			return goneIs(unix.ENOENT, sp.conn.do(fdbRequest(unix.RTM_DELNEIGH, 0, index, f), nil))
+		}
+		if op == provision.Delete {
+			return del()
+		}
+		flags := unix.NLM_F_CREATE | unix.NLM_F_REPLACE
+		if f.Dst.IsValid() && (f.MAC == labs.MAC{} || f.MAC[0]&1 != 0) {
+			// The kernel keeps a list of destinations for these and does not
+			// replace it.
+			if op == provision.Update {
+				if err := del(); err != nil {
+					return err
+				}
+			}
+			flags = unix.NLM_F_CREATE | unix.NLM_F_APPEND
+		}
+		return sp.conn.do(fdbRequest(unix.RTM_NEWNEIGH, flags, index, f), nil)
+	})
+}
+
+// fdbRequest is about an entry of the device itself if it has a destination,
+// which is a VXLAN device's, otherwise of the bridge it is a port of.
+func fdbRequest(kind, flags, index int, f provision.FDB) *nl.NetlinkRequest {
+	h := &netlink.Ndmsg{Family: unix.AF_BRIDGE, Index: uint32(index), State: netlink.NUD_NOARP, Flags: netlink.NTF_MASTER}
+	attrs := []*nl.RtAttr{nl.NewRtAttr(netlink.NDA_LLADDR, f.MAC[:])}
+	if f.Dst.IsValid() {
+		h.State, h.Flags = netlink.NUD_PERMANENT, netlink.NTF_SELF
+		if kind == unix.RTM_NEWNEIGH {
+			attrs = append(attrs, nl.NewRtAttr(netlink.NDA_DST, f.Dst.AsSlice()))
+		}
+	}
+	return request(kind, flags, h, attrs...)
+}
+
+// goneIs returns nil if err says, by errno, that what was to be deleted is not
+// there.
+func goneIs(errno unix.Errno, err error) error {
+	if errors.Is(err, errno) {
+		return nil
+	}
+	return err
+}

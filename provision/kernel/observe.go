@@ -1,0 +1,391 @@
+package kernel
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/netip"
+	"strings"
+	"sync"
+
+	"netlab/labs"
+	"netlab/provision"
+	"netlab/provision/netns"
+)
+
+// observers is how many namespaces are read at the same time.
+const observers = 4
+
+// Observe implements [provision.Kernel].
+func (h *Host) Observe(ctx context.Context, want provision.State) (provision.State, error) {
+	if err := checkLab(want.Lab); err != nil {
+		return provision.State{}, err
+	}
+	h.mu.Lock()
+	h.lab = want.Lab
+	h.mu.Unlock()
+
+	names, err := netns.List(want.Lab + ".")
+	if err != nil {
+		return provision.State{}, err
+	}
+	w := newWish(want)
+	views := make([]*view, len(names))
+	if err := parallel(ctx, len(names), func(i int) (err error) {
+		views[i], err = h.look(ctx, names[i], w)
+		if errors.Is(err, fs.ErrNotExist) {
+			err = nil // it vanished under way
+		}
+		if err != nil {
+			err = fmt.Errorf("read namespace %s: %w", names[i], err)
+		}
+		return err
+	}); err != nil {
+		return provision.State{}, err
+	}
+
+	var objects []provision.Object
+	byName := map[string]*view{}
+	for _, v := range views {
+		if v != nil {
+			byName[v.name] = v
+			objects = append(objects, v.objects...)
+		}
+	}
+	cables, err := h.cables(ctx, byName, w)
+	if err != nil {
+		return provision.State{}, err
+	}
+	objects = append(objects, cables...)
+	for _, v := range byName {
+		objects = append(objects, v.links()...)
+	}
+	files, err := h.files(want.Lab)
+	if err != nil {
+		return provision.State{}, err
+	}
+	for _, f := range files {
+		objects = append(objects, f)
+	}
+	return provision.NewState(want.Lab, objects...), nil
+}
+
+// wish is what of a wanted state decides what is looked at.
+type wish struct {
+	state    provision.State
+	sysctls  map[string][]provision.Sysctl // by namespace
+	rulesets map[string]bool               // namespaces with any
+	veths    []provision.Veth
+}
+
+func newWish(want provision.State) wish {
+	w := wish{state: want, sysctls: map[string][]provision.Sysctl{}, rulesets: map[string]bool{}}
+	for o := range want.All() {
+		switch o := o.(type) {
+		case provision.Sysctl:
+			w.sysctls[o.NS] = append(w.sysctls[o.NS], o)
+		case provision.Ruleset:
+			w.rulesets[o.NS] = true
+		case provision.Veth:
+			w.veths = append(w.veths, o)
+		}
+	}
+	return w
+}
+
+func (w wish) has(k provision.Key) bool {
+	_, ok := w.state.Get(k)
+	return ok
+}
+
+// view is one namespace as it was read.
+type view struct {
+	name    string
+	objects []provision.Object
+	devices []device
+	byName  map[string]device
+	cabled  map[string]bool // links that are ends of wanted cables
+}
+
+// look reads the namespace called name. It returns nil if that is none of the
+// lab's business.
+func (h *Host) look(ctx context.Context, name string, w wish) (*view, error) {
+	v := &view{name: name, cabled: map[string]bool{}}
+	key := provision.Namespace{Name: name}.Key()
+	sp, err := h.spaces.acquire(name)
+	if errors.Is(err, netns.ErrNoNamespace) {
+		condition := provision.Foreign
+		if netns.IsRemains(name) {
+			condition = provision.Remains
+		} else if !w.has(key) {
+			return nil, nil
+		}
+		v.objects = append(v.objects, provision.Namespace{Name: name, Condition: condition})
+		return v, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer h.spaces.release(sp)
+
+	if v.devices, err = devices(sp.conn); err != nil {
+		return nil, fmt.Errorf("list links: %w", err)
+	}
+	v.byName = make(map[string]device, len(v.devices))
+	for _, d := range v.devices {
+		v.byName[d.name] = d
+	}
+	mark := v.byName["lo"].alias
+	if !h.witnessed(sp, mark) {
+		if w.has(key) {
+			v.objects = append(v.objects, provision.Namespace{Name: name, Mark: mark, Condition: provision.Foreign})
+			return v, nil
+		}
+		return nil, nil
+	}
+	sp.learn(v.devices)
+	if err := v.read(sp.conn, w); err != nil {
+		return nil, err
+	}
+	sysctls, err := h.sysctls(name, w.sysctls[name])
+	if err != nil {
+		return nil, fmt.Errorf("read sysctls: %w", err)
+	}
+	for _, s := range sysctls {
+		v.objects = append(v.objects, s)
+	}
+	if w.rulesets[name] || strings.HasPrefix(mark, provision.MarkPrefix(labOf(name))+"node:") {
+		rulesets, err := h.rulesets(ctx, name)
+		if err != nil {
+			return nil, err
+		}
+		v.objects = append(v.objects, rulesets...)
+	}
+	ns := v.objects[0].(provision.Namespace)
+	ns.Names = namesLinked(name, h.dir.etc(labOf(name)))
+	v.objects[0] = ns
+	return v, nil
+}
+
+// read collects all that rtnetlink tells. The namespace itself comes first.
+func (v *view) read(c *conn, w wish) error {
+	addrs, err := addresses(c)
+	if err != nil {
+		return fmt.Errorf("list addresses: %w", err)
+	}
+	rules, err := allRules(c)
+	if err != nil {
+		return fmt.Errorf("list rules: %w", err)
+	}
+	names := make(map[int]string, len(v.devices))
+	byIndex := make(map[int]device, len(v.devices))
+	for _, d := range v.devices {
+		names[d.index], byIndex[d.index] = d.name, d
+	}
+	v.objects = append(v.objects, provision.Namespace{
+		Name: v.name, Mark: v.byName["lo"].alias,
+		Loopback: describeLo(v.byName["lo"], addrs), Rules: describeRules(missingRules(rules)),
+	})
+	for _, r := range addedRules(v.name, rules) {
+		v.objects = append(v.objects, r)
+	}
+	for _, a := range addrs {
+		d := byIndex[a.link]
+		o := provision.Addr{NS: v.name, Dev: d.name, Prefix: a.prefix}
+		switch {
+		case d.name == "", a.proto == protoKernelRA, d.index == loIndex && isLoAddr(a.prefix):
+		case a.ownLinkLocal(d) && !w.has(o.Key()):
+		default:
+			v.objects = append(v.objects, o)
+		}
+	}
+	entries, err := routes(c, names)
+	if err != nil {
+		return fmt.Errorf("list routes: %w", err)
+	}
+	for _, r := range observedRoutes(v.name, entries) {
+		v.objects = append(v.objects, r)
+	}
+	neighs, err := neighbours(c)
+	if err != nil {
+		return fmt.Errorf("list neighbours: %w", err)
+	}
+	for _, n := range neighs {
+		if n.permanent() && n.dst.IsValid() && names[n.link] != "" {
+			v.objects = append(v.objects, provision.Neigh{NS: v.name, Dev: names[n.link], Addr: n.dst, MAC: n.mac})
+		}
+	}
+	return v.readSwitches(c, w, byIndex)
+}
+
+// readSwitches collects ports and forwarding databases.
+func (v *view) readSwitches(c *conn, w wish, byIndex map[int]device) error {
+	forwards := false
+	own := map[labs.MAC]bool{}
+	for _, d := range v.devices {
+		own[d.mac] = true
+		forwards = forwards || d.kind == "bridge" || d.kind == "vxlan"
+		if bridge := byIndex[d.master]; d.master != 0 && bridge.kind == "bridge" {
+			v.objects = append(v.objects, provision.Port{NS: v.name, Dev: d.name, Bridge: bridge.name, Hairpin: d.hairpin})
+		}
+	}
+	if !forwards {
+		return nil
+	}
+	entries, err := forwardings(c)
+	if err != nil {
+		return fmt.Errorf("list forwarding databases: %w", err)
+	}
+	seen := map[provision.Key]bool{}
+	for _, n := range entries {
+		f, ours := n.forwarding(v.name, byIndex[n.link], own)
+		if !ours || f.Dev == "" {
+			continue
+		}
+		// Of several destinations of one MAC the one that is not asked for
+		// counts: it is the one to be dealt with.
+		if asked, _ := w.state.Get(f.Key()); seen[f.Key()] && asked == provision.Object(f) {
+			continue
+		}
+		seen[f.Key()] = true
+		v.objects = append(v.objects, f)
+	}
+	return nil
+}
+
+// describeLo returns "up" or what is wrong with lo.
+func describeLo(lo device, addrs []address) string {
+	if !lo.up() {
+		return "down"
+	}
+	for _, a := range addrs {
+		if a.link == lo.index && a.prefix == loPrefix {
+			return "up"
+		}
+	}
+	return loPrefix.String() + " is missing"
+}
+
+var loPrefix = netip.PrefixFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), 8)
+
+func isLoAddr(p netip.Prefix) bool {
+	return p == loPrefix || p == netip.PrefixFrom(netip.IPv6Loopback(), 128)
+}
+
+// cables finds the wanted cables whose ends are connected.
+func (h *Host) cables(ctx context.Context, views map[string]*view, w wish) ([]provision.Object, error) {
+	found := make([]provision.Object, len(w.veths))
+	err := parallel(ctx, len(w.veths), func(i int) error {
+		a, b := w.veths[i].A, w.veths[i].B
+		if views[a.NS] == nil || views[b.NS] == nil {
+			return nil
+		}
+		da, okA := views[a.NS].byName[a.Name]
+		db, okB := views[b.NS].byName[b.Name]
+		if !okA || !okB {
+			return nil
+		}
+		id := -1
+		if a.NS != b.NS {
+			var err error
+			if id, err = h.idOf(a.NS, b.NS); err != nil {
+				if isGone(err) || errors.Is(err, netns.ErrNoNamespace) {
+					return nil // vanished under way
+				}
+				return err
+			}
+		}
+		if connected(a.NS, da, b.NS, db, id) {
+			found[i] = provision.Veth{A: da.end(a.NS), B: db.end(b.NS)}
+		}
+		return nil
+	})
+	var cables []provision.Object
+	for _, o := range found {
+		if v, ok := o.(provision.Veth); ok {
+			views[v.A.NS].cabled[v.A.Name] = true
+			views[v.B.NS].cabled[v.B.Name] = true
+			cables = append(cables, v)
+		}
+	}
+	return cables, err
+}
+
+// idOf returns the number by which namespace a knows namespace b, or -1.
+func (h *Host) idOf(a, b string) (int, error) {
+	sp, err := h.spaces.acquire(a)
+	if err != nil {
+		return -1, err
+	}
+	defer h.spaces.release(sp)
+	ns, err := netns.Open(b)
+	if err != nil {
+		return -1, err
+	}
+	defer ns.Close()
+	return namespaceID(sp.conn, ns)
+}
+
+// links returns what is no end of a wanted cable. The kernel's own devices do
+// not count.
+func (v *view) links() []provision.Object {
+	names := make(map[int]string, len(v.devices))
+	for _, d := range v.devices {
+		names[d.index] = d.name
+	}
+	if len(v.objects) > 0 {
+		if ns, ok := v.objects[0].(provision.Namespace); ok && ns.Condition != provision.Sound {
+			return nil
+		}
+	}
+	var links []provision.Object
+	for _, d := range v.devices {
+		switch {
+		case d.fallback() || v.cabled[d.name]:
+		case d.kind == "bridge":
+			links = append(links, bridgeOf(v.name, d))
+		case d.kind == "vxlan":
+			links = append(links, vxlanOf(v.name, d, names))
+		default:
+			links = append(links, provision.Link{NS: v.name, Name: d.name, Type: d.typeName()})
+		}
+	}
+	return links
+}
+
+// parallel calls fn for 0 to n-1, several at a time, until one fails or ctx is
+// cancelled.
+func parallel(ctx context.Context, n int, fn func(i int) error) error {
+	var mu sync.Mutex
+	var first error
+	next := 0
+	take := func() (int, bool) {
+		mu.Lock()
+		defer mu.Unlock()
+		if first == nil {
+			first = ctx.Err()
+		}
+		if first != nil || next == n {
+			return 0, false
+		}
+		next++
+		return next - 1, true
+	}
+	var wg sync.WaitGroup
+	for range min(n, observers) {
+		wg.Go(func() {
+			for i, ok := take(); ok; i, ok = take() {
+				if err := fn(i); err != nil {
+					mu.Lock()
+					if first == nil {
+						first = err
+					}
+					mu.Unlock()
+				}
+			}
+		})
+	}
+	wg.Wait()
+	return first
+}

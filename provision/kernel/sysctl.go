@@ -1,0 +1,134 @@
+package kernel
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+	"sync"
+
+	"netlab/provision"
+	"netlab/provision/netns"
+)
+
+// sysctlPath returns the file of a parameter. Which namespace it belongs to is
+// decided by the thread that opens it. The name of an interface may have dots.
+func sysctlPath(s provision.Sysctl) (string, error) {
+	name := s.Name
+	if s.Dev != "" {
+		name = strings.Replace(name, "."+s.Dev+".", ".\x00.", 1)
+	}
+	parts := strings.Split(name, ".")
+	for i, p := range parts {
+		if p == "\x00" {
+			p = s.Dev
+			parts[i] = p
+		}
+		if p == "" || p == "." || p == ".." || strings.ContainsAny(p, "/\x00") {
+			return "", fmt.Errorf("%q is no name of a sysctl", s.Name)
+		}
+	}
+	if parts[0] != "net" || len(parts) < 2 {
+		return "", fmt.Errorf("%q does not belong to a network namespace: only net. does", s.Name)
+	}
+	return "/proc/sys/" + strings.Join(parts, "/"), nil
+}
+
+// readSysctl reads a parameter in the namespace of the calling thread. Several
+// numbers come with one space between them.
+func readSysctl(path string) (string, error) {
+	b, err := os.ReadFile(path)
+	return strings.Join(strings.Fields(string(b)), " "), err
+}
+
+func (h *Host) doSysctl(op provision.Op, s provision.Sysctl) error {
+	path, err := sysctlPath(s)
+	if err != nil {
+		return err
+	}
+	value := s.Value
+	if op == provision.Delete {
+		if value, err = h.fresh.value(s); err != nil {
+			return err
+		}
+	}
+	return h.pool.Do(s.NS, func() error {
+		f, err := os.OpenFile(path, os.O_WRONLY, 0)
+		if err != nil {
+			return err
+		}
+		_, err = f.WriteString(value)
+		if err != nil {
+			err = fmt.Errorf("write %q: %w", value, err)
+		}
+		return errors.Join(err, f.Close())
+	})
+}
+
+// freshSysctls knows the values that a namespace begins with. They depend on
+// the kernel and on the host's settings, so that one is made to look.
+type freshSysctls struct {
+	mu     sync.Mutex
+	values map[string]string
+}
+
+// value returns what s is before anybody sets it. What belongs to an interface
+// is what new interfaces get.
+func (f *freshSysctls) value(s provision.Sysctl) (string, error) {
+	if s.Dev != "" {
+		s.Name = strings.Replace(s.Name, "."+s.Dev+".", ".default.", 1)
+		s.Dev = ""
+	}
+	path, err := sysctlPath(s)
+	if err != nil {
+		return "", err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if v, ok := f.values[path]; ok {
+		return v, nil
+	}
+	var v string
+	if err := netns.Fresh(func() (err error) {
+		v, err = readSysctl(path)
+		return err
+	}); err != nil {
+		return "", err
+	}
+	if f.values == nil {
+		f.values = map[string]string{}
+	}
+	f.values[path] = v
+	return v, nil
+}
+
+// sysctls reads those of wanted, all of one namespace, that exist.
+func (h *Host) sysctls(ns string, wanted []provision.Sysctl) ([]provision.Sysctl, error) {
+	var found []provision.Sysctl
+	err := h.pool.Do(ns, func() error {
+		for _, s := range wanted {
+			path, err := sysctlPath(s)
+			if err != nil {
+				return err
+			}
+			v, err := readSysctl(path)
+			if errors.Is(err, fs.ErrNotExist) {
+				continue
+			}
+			if err != nil {
+				return err
+			}
+			s.Value = v
+			found = append(found, s)
+		}
+		return nil
+	})
+	return found, err
+}
+
+// hasIPv6 reports whether the kernel speaks IPv6 at all.
+func hasIPv6() bool {
+	_, err := os.Stat("/proc/sys/net/ipv6")
+	return err == nil
+}

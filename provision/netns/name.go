@@ -1,0 +1,131 @@
+package netns
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// Dir is where named network namespaces are, by agreement with iproute2.
+const Dir = "/run/netns"
+
+// ErrNoNamespace says that the file of a name is no network namespace: an
+// ip netns add or a netlab up was killed half-way, or somebody put it there.
+var ErrNoNamespace = errors.New("is no network namespace")
+
+// Path returns the file that stands for the namespace called name. A name that
+// would lead out of Dir is an error.
+func Path(name string) (string, error) {
+	switch {
+	case name == "", name == ".", name == "..", len(name) > unix.NAME_MAX,
+		strings.ContainsAny(name, "/\x00"):
+		return "", fmt.Errorf("%q is no name of a namespace", name)
+	}
+	return filepath.Join(Dir, name), nil
+}
+
+// Open returns the namespace called name as an open file, which keeps it alive
+// until it is closed. The error is [fs.ErrNotExist] if there is no such name
+// and [ErrNoNamespace] if something else has it.
+func Open(name string) (*os.File, error) {
+	path, err := Path(name)
+	if err != nil {
+		return nil, err
+	}
+	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+	if errors.Is(err, unix.ELOOP) {
+		return nil, fmt.Errorf("%s %w", path, ErrNoNamespace)
+	}
+	if err != nil {
+		return nil, &fs.PathError{Op: "open", Path: path, Err: err}
+	}
+	kind, err := unix.IoctlRetInt(fd, unix.NS_GET_NSTYPE) // ENOTTY unless it is in nsfs
+	if err != nil || kind != unix.CLONE_NEWNET {
+		unix.Close(fd)
+		return nil, fmt.Errorf("%s %w", path, ErrNoNamespace)
+	}
+	return os.NewFile(uintptr(fd), path), nil
+}
+
+// IsNamespace reports whether name stands for a namespace of any type. It is
+// cheaper than [Open], and false also if there is no such name.
+func IsNamespace(name string) bool {
+	path, err := Path(name)
+	if err != nil {
+		return false
+	}
+	var st unix.Statfs_t
+	return unix.Statfs(path, &st) == nil && st.Type == unix.NSFS_MAGIC
+}
+
+// IsRemains reports whether name is what is left when a process dies between
+// making the file and mounting the namespace on it: an empty regular file.
+func IsRemains(name string) bool {
+	path, err := Path(name)
+	if err != nil {
+		return false
+	}
+	fi, err := os.Lstat(path)
+	return err == nil && fi.Mode().IsRegular() && fi.Size() == 0 && !IsNamespace(name)
+}
+
+// List returns the names that begin with prefix, sorted, whatever they stand
+// for.
+func List(prefix string) ([]string, error) {
+	entries, err := os.ReadDir(Dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, e := range entries {
+		if strings.HasPrefix(e.Name(), prefix) {
+			names = append(names, e.Name())
+		}
+	}
+	return names, nil
+}
+
+// bind gives the calling thread's network namespace the name that path stands
+// for. The name must be free.
+func bind(path string) error {
+	f, err := os.OpenFile(path, os.O_RDONLY|os.O_CREATE|os.O_EXCL, 0)
+	if err != nil {
+		return err
+	}
+	f.Close()
+	if err := unix.Mount("/proc/thread-self/ns/net", path, "none", unix.MS_BIND, ""); err != nil {
+		os.Remove(path)
+		return &fs.PathError{Op: "mount", Path: path, Err: err}
+	}
+	return nil
+}
+
+// Delete takes the name away from whatever it stands for. The namespace itself
+// goes when nothing holds it any more. A name that is not there is no error.
+func Delete(name string) error {
+	path, err := Path(name)
+	if err != nil {
+		return err
+	}
+	for {
+		err := unix.Unmount(path, unix.MNT_DETACH|unix.UMOUNT_NOFOLLOW)
+		if errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOENT) {
+			break // nothing is mounted there (any more)
+		}
+		if err != nil {
+			return &fs.PathError{Op: "unmount", Path: path, Err: err}
+		}
+	}
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
