@@ -13,8 +13,11 @@ func (r *resolver) resolveAddresses() {
 	r.eachIface((*resolver).readIP)
 	cables := map[netip.Addr]owner{}
 	r.eachIface(func(r *resolver, i *iface) {
-		if i.bridge != nil && i.bridge.subnet != nil {
+		switch {
+		case i.bridge != nil && i.bridge.subnet != nil:
 			r.explicit(i)
+		case i.peer != nil:
+			r.cableAddrs(i, cables)
 		}
 	})
 	r.eachIface(func(r *resolver, i *iface) {
@@ -22,7 +25,7 @@ func (r *resolver) resolveAddresses() {
 		case i.bridge != nil && i.bridge.subnet != nil:
 			r.automatic(i)
 		case i.peer != nil:
-			r.cableAddrs(i, cables)
+			r.followsFromFarEnd(i, cables)
 		}
 	})
 	r.resolveGateways()
@@ -156,7 +159,7 @@ func (r *resolver) automatic(i *iface) {
 		a, ok := s.pools[f].take(owner{i.String(), i.place.Pos})
 		if !ok {
 			if !s.pools[f].full {
-				r.errorf(i.place, "give the subnet a shorter prefix", "subnet %s is full: %s has room for %d interfaces beside the gateway", quote(s.Name), p, hosts(p))
+				r.errorf(i.place, "give the subnet a shorter prefix", "subnet %s is full: %s has room for %s beside the gateway", quote(s.Name), p, counted(hosts(p), "interface"))
 			}
 			s.pools[f].full = true
 			continue

@@ -1,7 +1,5 @@
 package labs
 
-import "slices"
-
 // defaultBridge is the bridge of a lab that does not write any.
 const defaultBridge = "fabric"
 
@@ -18,7 +16,7 @@ type bridge struct {
 func (r *resolver) resolveBridges() {
 	specs := r.spec.Bridges.Items
 	if !r.spec.Bridges.Written() {
-		if r.spec.Bridges.Bad || r.spec.Bad {
+		if r.spec.mayHave("bridges") {
 			return
 		}
 		specs = []BridgeSpec{{Name: At[string]{Value: defaultBridge}}}
@@ -51,14 +49,14 @@ func (r *resolver) bridgeSubnet(spec *BridgeSpec, count int) *subnet {
 		return nil
 	}
 	if !spec.Subnet.Written() && count > 1 {
-		if !spec.Bad {
+		if !spec.mayHave("subnet") {
 			r.errorf(spec.Place, "only the subnet of a single bridge has a default", "subnet is missing")
 		}
 		return nil
 	}
 	s := r.subnet(name)
 	switch {
-	case s == nil && r.subnetsUnsure():
+	case s == nil && r.doubt.subnets:
 	case s == nil:
 		r.errorf(spec.Subnet.Place, r.guess(name, r.subnetNames()), "there is no subnet %s", quote(name))
 	case name == podsName || name == servicesName:
@@ -79,6 +77,9 @@ func (r *resolver) bridgeSubnet(spec *BridgeSpec, count int) *subnet {
 // subnetNames lists the subnets a bridge can use.
 func (r *resolver) subnetNames() []string {
 	var names []string
+	if r.guessed() {
+		return nil
+	}
 	for _, s := range r.subnets {
 		if s.Name != podsName && s.Name != servicesName && s.Name != "" {
 			names = append(names, s.Name)
@@ -87,14 +88,11 @@ func (r *resolver) subnetNames() []string {
 	return names
 }
 
-// bridgesUnsure reports whether a bridge may exist whose name is not known.
-func (r *resolver) bridgesUnsure() bool {
-	return unsure(r.spec, r.spec.Bridges.Place) ||
-		slices.ContainsFunc(r.spec.Bridges.Items, func(b BridgeSpec) bool { return !b.Name.OK() })
-}
-
 func (r *resolver) bridgeNames() []string {
 	var names []string
+	if r.guessed() {
+		return nil
+	}
 	for _, b := range r.bridges {
 		names = append(names, b.Name)
 	}

@@ -1,36 +1,41 @@
 package labs
 
-import "net/netip"
+import (
+	"net/netip"
+	"slices"
+)
 
 // cableAddrs gives the interface at an end of a cable the addresses the author
-// wrote, or the one that follows from the far end.
+// wrote.
 func (r *resolver) cableAddrs(i *iface, taken map[netip.Addr]owner) {
 	for k, p := range i.want {
 		at := i.wantAt[k]
 		if what := edge(p, p.Addr()); what != "" && p.Bits() < p.Addr().BitLen()-1 {
 			r.errorf(at, "", "%s is %s of %s", p.Addr(), what, p.Masked())
+			i.spec.IP.Bad = true
 			continue
 		}
 		if before, twice := taken[p.Addr()]; twice {
 			r.errorf(at, "", "%s is already the address of %s", p.Addr(), before)
+			i.spec.IP.Bad = true
 			continue
 		}
 		taken[p.Addr()] = owner{i.String(), at.Pos}
 		far, both := ofFamily(i.peer.want, p.Addr())
-		if both && far.Masked() != p.Masked() && !(p.IsSingleIP() && far.IsSingleIP()) {
+		if both && far.Masked() != p.Masked() && (!p.IsSingleIP() || !far.IsSingleIP()) {
 			if i.peer.wantAt[0].Pos.before(at.Pos) {
 				r.errorf(at, "", "%s is not in the range of the far end %s, which has %s%s", p, i.peer, far, lineOf(i.peer.wantAt[0].Pos))
 			}
+			i.spec.IP.Bad = true
 			continue
 		}
 		i.Addrs = append(i.Addrs, p)
 	}
-	r.followsFromFarEnd(i, taken)
 }
 
 // followsFromFarEnd gives i the other address of a range that has but two.
 func (r *resolver) followsFromFarEnd(i *iface, taken map[netip.Addr]owner) {
-	if i.spec != nil && i.spec.IP.Bad {
+	if i.spec != nil && (i.spec.IP.Bad || i.spec.mayHave("ip")) || i.peer.spec != nil && i.peer.spec.IP.Bad {
 		return
 	}
 	for k, far := range i.peer.want {
@@ -53,6 +58,7 @@ func (r *resolver) followsFromFarEnd(i *iface, taken map[netip.Addr]owner) {
 		taken[other.Addr()] = owner{i.String(), i.place.Pos}
 		i.Addrs = append(i.Addrs, other)
 	}
+	slices.SortFunc(i.Addrs, func(a, b netip.Prefix) int { return family(a.Addr()) - family(b.Addr()) })
 }
 
 // otherEnd returns the second of the two addresses that a point-to-point range
@@ -84,7 +90,7 @@ func (r *resolver) cableSpans() []span {
 	done := map[*iface]bool{}
 	for _, n := range r.nodes {
 		for _, i := range n.ifaces {
-			if i.peer == nil {
+			if i.peer == nil || i.spec != nil && i.spec.IP.Bad {
 				continue
 			}
 			done[i] = true

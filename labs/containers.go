@@ -49,7 +49,7 @@ func (r *resolver) process(spec *ContainerSpec, c *Container) {
 		r.errorf(spec.Command.Place, "for instance [sleep, 1d]", "the command is empty")
 	case len(c.Command) > 0 && c.Command[0] == "" && !spec.Command.Bad:
 		r.errorf(spec.Command.Items[0].Place, "", "the program's name is empty")
-	case !spec.Command.Written() && !spec.Serve.Written() && !spec.Bad:
+	case !spec.Command.Written() && !spec.Serve.Written() && !spec.mayHave("command", "serve"):
 		r.errorf(spec.Place, "for instance serve: {http: 8080}", "a container needs serve or command")
 	case !spec.Command.Written() && len(c.Args) > 0:
 		r.errorf(spec.Args.Place, "put the program into command", "there are args, but no command")
@@ -167,7 +167,7 @@ func notAPortName(name string, longest int) string {
 // protocol reads a transport protocol.
 func (r *resolver) protocol(a At[string]) Protocol {
 	if a.OK() && strings.EqualFold(a.Value, "sctp") {
-		r.errorf(a.Place, "TCP and UDP are", "%s is not supported", quote(a.Value))
+		r.errorf(a.Place, "use TCP or UDP", "protocol %s is not supported", quote(a.Value))
 		return TCP
 	}
 	return Protocol(r.oneOf(a, string(TCP), string(TCP), string(UDP)))
@@ -193,7 +193,7 @@ func (r *resolver) probe(spec *ProbeSpec) *Probe {
 			kinds++
 		}
 	}
-	if kinds != 1 && !spec.Bad {
+	if kinds != 1 && !spec.mayHave("tcp", "http", "tcpSocket", "httpGet") {
 		r.errorf(spec.Place, "for instance readinessProbe: {tcp: 8080}", "a probe needs one of tcp, http, tcpSocket and httpGet")
 	}
 	if spec.HTTP.OK() {

@@ -23,8 +23,9 @@ type decoder struct {
 
 // field is one key of a struct of the Spec.
 type field struct {
-	index int
-	key   string
+	index    int
+	key      string
+	reserved bool
 }
 
 // decodable is what knows itself how it is written.
@@ -84,6 +85,7 @@ func (d *decoder) structure(n *yaml.Node, at Place, v reflect.Value) {
 	place := v.Addr().Interface().(interface {
 		setPlace(Place)
 		spoil()
+		means(key string)
 	})
 	if isNull(n) {
 		place.setPlace(at)
@@ -104,27 +106,32 @@ func (d *decoder) structure(n *yaml.Node, at Place, v reflect.Value) {
 	for _, p := range pairs {
 		f, ok := find(fields, p.key)
 		if !ok {
-			d.unknownKey(p, at, fields)
-			place.spoil()
+			if near := d.unknownKey(p, at, fields); near != "" {
+				place.means(near)
+			}
 			continue
 		}
 		d.value(p.value, join(at.Path, p.key), v.Field(f.index).Addr().Interface())
 	}
 }
 
-func (d *decoder) unknownKey(p pair, at Place, fields []field) {
+// unknownKey reports a key that does not exist, and returns the one that was
+// probably meant, or "".
+func (d *decoder) unknownKey(p pair, at Place, fields []field) string {
 	var keys []string
 	for _, f := range fields {
-		keys = append(keys, f.key)
+		if !f.reserved {
+			keys = append(keys, f.key)
+		}
 	}
 	at.Pos = p.pos
-	hint := d.nearest(p.key, keys)
-	if hint != "" {
-		hint = "did you mean " + quote(hint) + "?"
-	} else {
+	near := d.nearest(p.key, keys)
+	hint := "did you mean " + quote(near) + "?"
+	if near == "" {
 		hint = "the keys are " + strings.Join(keys, ", ")
 	}
 	d.errorf(at, hint, "unknown key %s", quote(p.key))
+	return near
 }
 
 // fields lists the keys of a struct of the Spec in the order of the source.
@@ -135,7 +142,7 @@ func (d *decoder) fields(t reflect.Type) []field {
 	var fields []field
 	for i := range t.NumField() {
 		if key := t.Field(i).Tag.Get("yaml"); key != "" {
-			fields = append(fields, field{i, key})
+			fields = append(fields, field{i, key, t.Field(i).Type == reflect.TypeFor[Reserved]()})
 		}
 	}
 	d.structs[t] = fields

@@ -63,7 +63,9 @@ func (d *decoder) loose(n *yaml.Node, at Place) (string, bool) {
 }
 
 func (d *decoder) number(n *yaml.Node, at Place) (int, bool) {
-	if n.Kind != yaml.ScalarNode || n.ShortTag() != "!!int" {
+	const quoted = yaml.SingleQuotedStyle | yaml.DoubleQuotedStyle | yaml.LiteralStyle | yaml.FoldedStyle
+	plain := n.Kind == yaml.ScalarNode && n.Style&quoted == 0 && decimal.MatchString(n.Value)
+	if !plain && (n.Kind != yaml.ScalarNode || n.ShortTag() != "!!int") {
 		hint := ""
 		if n.Kind == yaml.ScalarNode && decimal.MatchString(n.Value) {
 			hint = "leave the quotes out"

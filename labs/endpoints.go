@@ -63,9 +63,16 @@ func (r *resolver) selected(s *service, ss *services, byLabel map[[3]string][]*p
 		}
 		return
 	}
+	if ss.endpoints > maxEndpoints {
+		return // reported
+	}
 	pods := matching(s, byLabel)
+	if ss.endpoints += len(pods) * max(len(s.Ports), 1); ss.endpoints > maxEndpoints {
+		r.errorf(spec.Place, "", "this is where the lab exceeds %d endpoints", maxEndpoints)
+		return
+	}
 	if len(pods) == 0 {
-		if !spec.Selector.Bad && !r.podsUnsure() {
+		if !spec.Selector.Bad && !r.doubt.labels {
 			r.warnf(spec.Selector.Place, "", "no pod in namespace %s has these labels: the service has no endpoints", quote(s.Namespace))
 		}
 		return
@@ -82,10 +89,6 @@ func (r *resolver) selected(s *service, ss *services, byLabel map[[3]string][]*p
 			for _, a := range pod.Addrs {
 				if !s.Headless && !slices.ContainsFunc(s.ClusterIPs, func(ip netip.Addr) bool { return ip.Is4() == a.Addr().Is4() }) {
 					continue
-				}
-				if ss.endpoints++; ss.endpoints > maxEndpoints {
-					r.errorf(Place{Path: "services"}, "", "the lab has more than %d endpoints", maxEndpoints)
-					return
 				}
 				p.Endpoints = append(p.Endpoints, Endpoint{Addr: a.Addr(), Port: port, Pod: pod.ID(), Node: pod.Node})
 			}
@@ -211,18 +214,11 @@ func (r *resolver) endpointPorts(s *service, es *EndpointSpec) []uint16 {
 	}
 	for k, p := range s.Ports {
 		n, ok := number(p.TargetPort)
-		if !ok && p.TargetPort != "" && !es.Bad {
+		if !ok && p.TargetPort != "" && !es.mayHave("port", "ports") {
 			r.errorf(es.Place, "", "port is missing: targetPort %s is a name, and only pods have ports with names", quote(p.TargetPort))
 			return ports
 		}
 		ports[k] = uint16(n)
 	}
 	return ports
-}
-
-// podsUnsure reports whether a pod may exist whose name or labels are not known.
-func (r *resolver) podsUnsure() bool {
-	return unsure(r.spec, r.spec.Pods.Place) || slices.ContainsFunc(r.spec.Pods.Items, func(p PodSpec) bool {
-		return p.Bad || !p.Name.OK() || p.Namespace.Bad || p.Labels.Bad
-	})
 }

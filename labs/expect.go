@@ -13,7 +13,7 @@ func (r *resolver) resolveVerify() {
 			r.missing(spec.Place, "to")
 		}
 		if spec.From.OK() {
-			from, err := r.lab.find(spec.From.Value)
+			from, err := r.lab.find(spec.From.Value, !r.guessed())
 			switch {
 			case err != nil:
 				r.reference(spec.From.Place, err)
@@ -23,7 +23,7 @@ func (r *resolver) resolveVerify() {
 			e.From = from
 		}
 		if spec.To.OK() {
-			to, err := r.lab.target(spec.To.Value)
+			to, err := r.lab.target(spec.To.Value, !r.guessed())
 			if err != nil {
 				r.reference(spec.To.Place, err)
 			}
@@ -38,23 +38,10 @@ func (r *resolver) resolveVerify() {
 // reference reports a reference to nothing, unless what it names may be among
 // what could not be read.
 func (r *resolver) reference(at Place, err *RefError) {
-	if r.nodesUnsure() || r.bridgesUnsure() || r.podsUnsure() || r.servicesUnsure() {
+	d := r.doubt
+	if d.nodes || d.bridges || d.pods || d.services {
 		return
 	}
+	r.guesses++
 	r.errorf(at, err.Hint, "%s", err.Message)
-}
-
-// servicesUnsure reports whether a service may exist whose name or ports are
-// not known.
-func (r *resolver) servicesUnsure() bool {
-	s := r.spec.Services
-	if unsure(r.spec, s.Place) {
-		return true
-	}
-	for _, spec := range s.Items {
-		if !spec.Name.OK() || spec.Namespace.Bad || spec.Ports.Bad {
-			return true
-		}
-	}
-	return false
 }

@@ -26,25 +26,27 @@ func (e *RefError) Error() string {
 // name that only one thing has. Bare names are those of nodes, bridges, pods
 // of namespace default and services. The error is a [*RefError].
 func (l *Lab) Find(text string) (Ref, error) {
-	ref, err := l.find(text)
+	ref, err := l.find(text, true)
 	if err != nil {
 		return Ref{}, err
 	}
 	return ref, nil
 }
 
-func (l *Lab) find(text string) (Ref, *RefError) {
+// find does the work of Find. Hints that have to look at the whole lab are
+// given only if they are asked for.
+func (l *Lab) find(text string, hints bool) (Ref, *RefError) {
 	if a, err := netip.ParseAddr(text); err == nil && a.Zone() == "" {
 		return Ref{Kind: RefAddr, Addr: a.Unmap()}, nil
 	}
 	parts := strings.Split(text, "/")
 	switch {
 	case len(parts) == 1 && text != "":
-		return l.findBare(text)
+		return l.findBare(text, hints)
 	case len(parts) == 2 && parts[0] != "" && parts[1] != "":
-		return l.findExact(parts[0], "", parts[1])
+		return l.findExact(parts[0], "", parts[1], hints)
 	case len(parts) == 3 && parts[0] != "" && parts[1] != "" && parts[2] != "":
-		return l.findExact(parts[1], parts[0], parts[2])
+		return l.findExact(parts[1], parts[0], parts[2], hints)
 	}
 	return Ref{}, &RefError{
 		fmt.Sprintf("%s is not a reference", quote(text)),
@@ -54,7 +56,7 @@ func (l *Lab) find(text string) (Ref, *RefError) {
 
 // findExact resolves a reference that says what kind of thing it means. The
 // namespace is empty where it is not written.
-func (l *Lab) findExact(kind, namespace, name string) (Ref, *RefError) {
+func (l *Lab) findExact(kind, namespace, name string, hints bool) (Ref, *RefError) {
 	k := RefKind(kind)
 	switch kind {
 	case "service":
@@ -85,7 +87,9 @@ func (l *Lab) findExact(kind, namespace, name string) (Ref, *RefError) {
 	if namespace != "" {
 		e.Message += " in namespace " + quote(namespace)
 	}
-	e.Hint = l.hintFor(ref)
+	if hints {
+		e.Hint = l.hintFor(ref)
+	}
 	return Ref{}, e
 }
 
@@ -105,19 +109,29 @@ func (l *Lab) has(ref Ref) bool {
 }
 
 // findBare resolves a name without a kind.
-func (l *Lab) findBare(name string) (Ref, *RefError) {
+func (l *Lab) findBare(name string, hints bool) (Ref, *RefError) {
 	var fits []Ref
-	for _, ref := range l.refs() {
-		bare := ref.Kind != RefPod || ref.Namespace == defaultNamespace
-		if ref.Name == name && bare {
+	for _, ref := range []Ref{
+		{Kind: RefNode, Name: name},
+		{Kind: RefBridge, Name: name},
+		{Kind: RefPod, Namespace: defaultNamespace, Name: name},
+	} {
+		if l.has(ref) {
 			fits = append(fits, ref)
 		}
+	}
+	for _, s := range l.lookup().named[name] {
+		fits = append(fits, Ref{Kind: RefService, Namespace: s.Namespace, Name: name})
 	}
 	switch len(fits) {
 	case 1:
 		return fits[0], nil
 	case 0:
-		return Ref{}, &RefError{fmt.Sprintf("nothing in the lab is called %s", quote(name)), l.hintFor(Ref{Name: name})}
+		e := &RefError{Message: fmt.Sprintf("nothing in the lab is called %s", quote(name))}
+		if hints {
+			e.Hint = l.hintFor(Ref{Name: name})
+		}
+		return Ref{}, e
 	}
 	forms := make([]string, len(fits))
 	for i, f := range fits {

@@ -1,6 +1,7 @@
 package labs
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/agext/levenshtein"
@@ -28,6 +29,9 @@ func (r *report) guess(wrong string, exist []string) string {
 	return "there are " + strings.Join(exist, ", ")
 }
 
+// guessed reports whether enough has been guessed for one file.
+func (r *report) guessed() bool { return r.guesses >= maxGuesses }
+
 // nearest returns the existing name that wrong was probably meant to be, or "".
 func (r *report) nearest(wrong string, exist []string) string {
 	r.guesses++
@@ -43,10 +47,26 @@ func nearest(wrong string, exist []string) string {
 	low := strings.ToLower(wrong)
 	best, bestDistance := "", 1+max(1, len(wrong)/3)
 	for _, name := range exist {
-		d := levenshtein.Distance(low, strings.ToLower(name), nil)
+		d := distance(low, strings.ToLower(name))
 		if d < len(wrong) && (d < bestDistance || d == bestDistance && best != "") {
 			best, bestDistance = name, d
 		}
 	}
 	return best
+}
+
+// distance counts the letters by which two names differ. Letters that only
+// changed places count as one.
+func distance(a, b string) int {
+	d := levenshtein.Distance(a, b, nil)
+	if d == 2 && len(a) == len(b) && sortedBytes(a) == sortedBytes(b) {
+		return 1
+	}
+	return d
+}
+
+func sortedBytes(s string) string {
+	b := []byte(s)
+	slices.Sort(b)
+	return string(b)
 }

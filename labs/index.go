@@ -6,6 +6,7 @@ type index struct {
 	bridges  map[string]*Bridge
 	pods     map[string]*Pod     // by ID
 	services map[string]*Service // by ID
+	named    map[string][]*Service
 }
 
 func newIndex(l *Lab) *index {
@@ -14,6 +15,7 @@ func newIndex(l *Lab) *index {
 		bridges:  make(map[string]*Bridge, len(l.Bridges)),
 		pods:     make(map[string]*Pod, len(l.Pods)),
 		services: make(map[string]*Service, len(l.Services)),
+		named:    make(map[string][]*Service, len(l.Services)),
 	}
 	for i := range l.Nodes {
 		x.nodes[l.Nodes[i].Name] = &l.Nodes[i]
@@ -25,7 +27,9 @@ func newIndex(l *Lab) *index {
 		x.pods[l.Pods[i].ID()] = &l.Pods[i]
 	}
 	for i := range l.Services {
-		x.services[l.Services[i].ID()] = &l.Services[i]
+		s := &l.Services[i]
+		x.services[s.ID()] = s
+		x.named[s.Name] = append(x.named[s.Name], s)
 	}
 	return x
 }

@@ -33,8 +33,10 @@ func (i *iface) String() string { return i.node.Name + ":" + i.Name }
 // node has otherwise, and plugs them into bridges.
 func (r *resolver) resolveInterfaces() {
 	for _, n := range r.nodes {
-		if !n.spec.Interfaces.Written() && !n.spec.Bad {
-			r.defaultInterface(n)
+		if !n.spec.Interfaces.Written() && !n.spec.mayHave("interfaces") {
+			if len(r.bridges) > 0 {
+				r.defaultInterface(n)
+			}
 			continue
 		}
 		first := map[string]Pos{}
@@ -112,6 +114,9 @@ func (r *resolver) resolveCables() {
 		}
 	}
 	for _, n := range r.nodes {
+		if len(n.ifaces) == 0 && len(r.bridges) == 0 && !n.spec.Interfaces.Written() && !n.spec.mayHave("interfaces") && !r.doubt.bridges {
+			r.errorf(n.spec.Place, "list its interfaces, each with a peer", "there is no bridge for node %s", quote(n.Name))
+		}
 		for _, i := range n.ifaces {
 			if i.peer == nil && !i.bad {
 				r.plug(i)
@@ -185,7 +190,7 @@ func (r *resolver) plug(i *iface) {
 	if i.spec != nil && i.spec.Bridge.Written() {
 		name := i.spec.Bridge
 		b, ok := r.bridgeBy[name.Value]
-		if name.OK() && !ok && !r.bridgesUnsure() {
+		if name.OK() && !ok && !r.doubt.bridges {
 			r.errorf(name.Place, r.guess(name.Value, r.bridgeNames()), "there is no bridge %s", quote(name.Value))
 		}
 		if name.OK() && ok {
@@ -194,14 +199,12 @@ func (r *resolver) plug(i *iface) {
 		return
 	}
 	switch {
-	case i.spec != nil && i.spec.Place.Bad, r.spec.Bridges.Bad, r.bridgesUnsure():
+	case i.spec != nil && i.spec.mayHave("bridge", "peer"), r.doubt.bridges:
 	case len(r.bridges) == 1:
 		i.plugInto(r.bridges[0])
-	case i.spec == nil && len(r.bridges) == 0:
-		r.errorf(i.place, "list its interfaces, each with a peer", "there is no bridge for node %s", quote(i.node.Name))
 	case i.spec == nil:
-		r.errorf(i.place, "list its interfaces, each with bridge: or peer:",
-			"there are several bridges; which one node %s is on has to be written", quote(i.node.Name))
+		r.errorf(i.place, "list its interfaces, each with a bridge or a peer",
+			"node %s could be on any of several bridges", quote(i.node.Name))
 	case len(r.bridges) == 0:
 		r.errorf(i.place, "", "peer is missing: there is no bridge")
 	default:

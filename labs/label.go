@@ -3,6 +3,7 @@ package labs
 import (
 	"fmt"
 	"regexp"
+	"strconv"
 	"strings"
 )
 
@@ -32,7 +33,7 @@ func (r *resolver) label(n At[string], owner Place, key string, longest int) str
 // missing reports that owner lacks a key, unless owner has a key that could
 // not be read and may have been that one.
 func (r *resolver) missing(owner Place, key string) {
-	if !owner.Bad {
+	if !owner.mayHave(key) {
 		r.errorf(owner, "", "%s is missing", key)
 	}
 }
@@ -122,4 +123,12 @@ func (r *resolver) inRange(a At[int], def, low, high int) int {
 		return def
 	}
 	return a.Value
+}
+
+// counted writes a number of things.
+func counted(n int, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return strconv.Itoa(n) + " " + thing + "s"
 }

@@ -113,11 +113,15 @@ func (r *resolver) checkUnderlay(nw *Network, members []*node) {
 	if nw.Mode == ModeNone || slices.ContainsFunc(members, (*node).unsure) {
 		return
 	}
+	bare := false
 	for _, n := range members {
 		if len(n.Addrs()) == 0 {
 			r.errorf(n.spec.Place, "give an interface of it an address, or write cluster: false", "node %s is in the cluster and has no address", quote(n.Name))
-			return
+			bare = true
 		}
+	}
+	if bare {
+		return
 	}
 	if nw.Mode == ModeVXLAN {
 		if !r.haveFamily(members, 0) && !r.haveFamily(members, 1) {

@@ -41,7 +41,7 @@ func (r *resolver) missingNodes() {
 	switch {
 	case r.spec.Nodes.Written():
 		r.errorf(r.spec.Nodes.Place, hint, "a lab needs at least one node")
-	case !r.spec.Bad:
+	case !r.spec.mayHave("nodes"):
 		r.errorf(r.spec.Place, hint, "nodes is missing")
 	}
 }
@@ -61,20 +61,17 @@ func (r *resolver) node(a At[string]) *node {
 		return nil
 	}
 	n, ok := r.nodeBy[a.Value]
-	if !ok && !r.nodesUnsure() {
+	if !ok && !r.doubt.nodes {
 		r.errorf(a.Place, r.guess(a.Value, r.nodeNames()), "there is no node %s", quote(a.Value))
 	}
 	return n
 }
 
-// nodesUnsure reports whether a node may exist whose name is not known.
-func (r *resolver) nodesUnsure() bool {
-	return unsure(r.spec, r.spec.Nodes.Place) ||
-		slices.ContainsFunc(r.spec.Nodes.Items, func(n NodeSpec) bool { return !n.Name.OK() })
-}
-
 func (r *resolver) nodeNames() []string {
 	var names []string
+	if r.guessed() {
+		return nil
+	}
 	for _, n := range r.nodes {
 		names = append(names, n.Name)
 	}

@@ -1,5 +1,7 @@
 package labs
 
+import "slices"
+
 // Place says where in a lab file something was written.
 type Place struct {
 	Pos  Pos
@@ -8,6 +10,8 @@ type Place struct {
 	// Bad says that what stands there could not be read, or not all of it. It
 	// has been reported; nothing that may follow from it should be.
 	Bad bool
+
+	meant []string // keys of a map that the author probably misspelt
 }
 
 // before reports whether p comes before q in the file.
@@ -25,9 +29,12 @@ func (p *Place) setPlace(at Place) { *p = at }
 
 func (p *Place) spoil() { p.Bad = true }
 
-// key returns the place of a key that is not written under p.
-func (p Place) key(name string) Place {
-	return Place{Pos: p.Pos, Path: join(p.Path, name)}
+func (p *Place) means(key string) { p.meant = append(p.meant, key) }
+
+// mayHave reports whether a map that lacks a key may have it all the same: it
+// could not be read, or the key is misspelt.
+func (p Place) mayHave(keys ...string) bool {
+	return p.Bad || slices.ContainsFunc(keys, func(k string) bool { return slices.Contains(p.meant, k) })
 }
 
 // join appends a key to a path in the document.

@@ -138,10 +138,11 @@ func (r *resolver) notInPodSubnet(p *pod, ip At[string], a netip.Addr) {
 	}
 	hint := ""
 	for _, n := range r.nodes {
-		if slices.ContainsFunc(n.PodSubnets, func(b netip.Prefix) bool { return b.Contains(a) }) {
+		if !r.guessed() && slices.ContainsFunc(n.PodSubnets, func(b netip.Prefix) bool { return b.Contains(a) }) {
 			hint = "it is in the pod subnet of node " + quote(n.Name)
 		}
 	}
+	r.guesses++
 	var subnets []string
 	for _, b := range p.node.PodSubnets {
 		subnets = append(subnets, b.String())
@@ -164,7 +165,7 @@ func (r *resolver) automaticPodIP(p *pod) {
 		if !ok {
 			if !pl.full {
 				r.errorf(p.spec.Place, "move pods to another node, or give the node a larger podSubnet",
-					"%s of node %s is full: it has room for %d pods", b, quote(p.Node), hosts(b))
+					"%s of node %s is full: it has room for %s", b, quote(p.Node), counted(hosts(b), "pod"))
 			}
 			pl.full = true
 			continue

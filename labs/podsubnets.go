@@ -54,7 +54,7 @@ func (r *resolver) blocks(p netip.Prefix, f int, s *subnet, members []*node) {
 		r.errorf(r.subnetPlace(s, f, members[0]), "give subnet pods a shorter prefix", "%s is too small for the pods of %d nodes", p, len(members))
 		return
 	}
-	var taken []block
+	var taken []block // in order
 	var waiting []int
 	for k, n := range members {
 		written, is := writtenBlock(n, p)
@@ -63,7 +63,8 @@ func (r *resolver) blocks(p netip.Prefix, f int, s *subnet, members []*node) {
 			continue
 		}
 		if b, ok := r.explicitBlock(n, written, p, taken); ok {
-			taken = append(taken, block{b, owner{"node " + quote(n.Name), written.Pos}})
+			i, _ := findBlock(taken, b)
+			taken = slices.Insert(taken, i, block{b, owner{"node " + quote(n.Name), written.Pos}})
 			n.PodSubnets = append(n.PodSubnets, b)
 		}
 	}
@@ -143,13 +144,22 @@ func (r *resolver) explicitBlock(n *node, a At[string], p netip.Prefix, taken []
 		r.errorf(a.Place, "", "%s is not in subnet %s, which is %s", b, quote(podsName), p)
 		return b, false
 	}
-	for _, t := range taken {
+	// Those taken are apart and in order, so only the neighbours can overlap.
+	i, _ := findBlock(taken, b)
+	for _, t := range taken[max(i-1, 0):min(i+1, len(taken))] {
 		if t.prefix.Overlaps(b) {
 			r.errorf(a.Place, "", "%s overlaps %s of %s", b, t.prefix, t.owner)
 			return b, false
 		}
 	}
 	return b, true
+}
+
+// findBlock returns where a block stands, or would, among those taken.
+func findBlock(taken []block, b netip.Prefix) (int, bool) {
+	return slices.BinarySearchFunc(taken, b, func(t block, b netip.Prefix) int {
+		return t.prefix.Addr().Compare(b.Addr())
+	})
 }
 
 // blockList hands out the blocks of a prefix.

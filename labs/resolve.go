@@ -21,6 +21,7 @@ func Resolve(s *Spec, opts Options) (*Lab, Diagnostics) {
 	r := &resolver{
 		report:   &report{file: s.File, found: slices.Clone(s.found)},
 		spec:     s,
+		doubt:    newDoubts(s),
 		lab:      &Lab{File: s.File},
 		names:    map[string]owner{},
 		bridgeBy: map[string]*bridge{},
@@ -44,6 +45,7 @@ type resolver struct {
 	spec *Spec
 	lab  *Lab
 
+	doubt   doubts
 	names   map[string]owner // of nodes, bridges and pods of namespace default
 	subnets []*subnet        // in the order of the lab
 	bridges []*bridge

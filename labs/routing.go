@@ -58,7 +58,7 @@ func (r *resolver) route(n *node, spec *RouteSpec) (Route, bool) {
 	if !spec.To.Written() {
 		r.missing(spec.Place, "to")
 	}
-	if !spec.Via.Written() && !spec.Dev.Written() && !spec.Bad {
+	if !spec.Via.Written() && !spec.Dev.Written() && !spec.mayHave("via", "dev") {
 		r.errorf(spec.Place, "", "a route needs via or dev")
 	}
 	if rt.OnLink && !spec.Dev.Written() {
@@ -156,12 +156,12 @@ func (r *resolver) via(n *node, spec *RouteSpec, rt *Route, via At[string]) bool
 
 // unsure reports whether the addresses of n are not known because of a mistake.
 func (n *node) unsure() bool {
-	return n.spec.Bad || n.spec.Interfaces.Bad || slices.ContainsFunc(n.ifaces, (*iface).unsure)
+	return n.spec.mayHave("interfaces") || n.spec.Interfaces.Bad || slices.ContainsFunc(n.ifaces, (*iface).unsure)
 }
 
 // unsure reports whether the addresses of i are not known because of a mistake.
 func (i *iface) unsure() bool {
-	return i.bad || i.spec != nil && (i.spec.IP.Bad || len(i.Addrs) < len(i.want)) ||
+	return i.bad || i.spec != nil && (i.spec.mayHave("ip") || i.spec.IP.Bad || len(i.Addrs) < len(i.want)) ||
 		i.peer != nil && i.peer.spec != nil && i.peer.spec.IP.Bad ||
 		i.bridge != nil && (i.bridge.subnet == nil || i.bridge.subnet.bad)
 }
@@ -196,14 +196,16 @@ func (r *resolver) ifaceOf(n *node, a At[string]) string {
 	if !a.OK() {
 		return ""
 	}
-	var names []string
-	for _, i := range n.ifaces {
-		if i.Name == a.Value {
-			return a.Value
-		}
-		names = append(names, i.Name)
+	if slices.ContainsFunc(n.ifaces, func(i *iface) bool { return i.Name == a.Value }) {
+		return a.Value
 	}
-	if !n.spec.Interfaces.Bad && !n.spec.Bad {
+	if !n.spec.Interfaces.Bad && !n.spec.mayHave("interfaces") {
+		var names []string
+		for _, i := range n.ifaces {
+			if !r.guessed() {
+				names = append(names, i.Name)
+			}
+		}
 		r.errorf(a.Place, r.guess(a.Value, names), "node %s has no interface %s", quote(n.Name), quote(a.Value))
 	}
 	return a.Value

@@ -81,7 +81,7 @@ func (r *resolver) resolveServices() {
 	for _, s := range ss.all {
 		r.lab.Services = append(r.lab.Services, s.Service)
 	}
-	if len(ss.all) > 0 && len(r.clusterNodes()) == 0 && !r.nodesUnsure() && len(r.nodes) > 0 && ss.all[0].spec != nil {
+	if len(ss.all) > 0 && len(r.clusterNodes()) == 0 && !r.doubt.nodes && len(r.nodes) > 0 && ss.all[0].spec != nil {
 		r.errorf(ss.all[0].spec.Place, "leave cluster: false out at a node", "there is a service, but no node in the cluster")
 	}
 }
@@ -102,7 +102,7 @@ func (r *resolver) serviceIdentity(s *service, first map[string]Pos) {
 	s.Type = ClusterIP
 	switch spec.Type.Value {
 	case "LoadBalancer", "ExternalName":
-		r.errorf(spec.Type.Place, "ClusterIP and NodePort are", "type %s is not supported", spec.Type.Value)
+		r.errorf(spec.Type.Place, "use ClusterIP or NodePort", "type %s is not supported", quote(spec.Type.Value))
 	default:
 		s.Type = ServiceType(r.oneOf(spec.Type, string(ClusterIP), string(ClusterIP), string(NodePort)))
 	}
@@ -122,7 +122,7 @@ func (r *resolver) policies(s *service) {
 	}
 	s.InternalLocal = r.oneOf(spec.InternalTrafficPolicy, "Cluster", "Cluster", "Local") == "Local"
 	s.ExternalLocal = r.oneOf(spec.ExternalTrafficPolicy, "Cluster", "Cluster", "Local") == "Local"
-	if s.ExternalLocal && s.Type != NodePort && !spec.ExternalIPs.Written() && !spec.Type.Written() && !spec.Bad ||
+	if s.ExternalLocal && s.Type != NodePort && !spec.ExternalIPs.Written() && !spec.Type.Written() && !spec.mayHave("type", "externalIPs") ||
 		s.ExternalLocal && spec.Type.Value == string(ClusterIP) && !spec.ExternalIPs.Written() {
 		r.errorf(spec.ExternalTrafficPolicy.Place, "", "needs type: NodePort or externalIPs")
 	}
@@ -161,7 +161,7 @@ func (r *resolver) servicePorts(s *service, ss *services) {
 
 // servicePortName checks the name of a service port.
 func (r *resolver) servicePortName(ps *ServicePortSpec, names map[string]Pos, count int) {
-	if !ps.Name.Written() && count > 1 && !ps.Bad {
+	if !ps.Name.Written() && count > 1 && !ps.mayHave("name") {
 		r.errorf(ps.Place, "", "name is missing: the service has several ports")
 	}
 	if !ps.Name.OK() {

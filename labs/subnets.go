@@ -117,18 +117,6 @@ func (r *resolver) subnet(name string) *subnet {
 	return r.subnets[i]
 }
 
-// subnetsUnsure reports whether a subnet may exist whose name is not known.
-func (r *resolver) subnetsUnsure() bool {
-	return unsure(r.spec, r.spec.Subnets.Place) ||
-		slices.ContainsFunc(r.spec.Subnets.Items, func(s SubnetSpec) bool { return !s.Name.OK() })
-}
-
-// unsure reports whether a list of the lab may have entries that could not be
-// read.
-func unsure(s *Spec, list Place) bool {
-	return list.Bad || s.Bad && !list.Written()
-}
-
 // use marks s as used and makes its pools.
 func (s *subnet) use() {
 	if s.used {

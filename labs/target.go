@@ -11,20 +11,20 @@ import (
 // name of a port of the service or pod. A service that has but one port needs
 // none. The error is a [*RefError].
 func (l *Lab) Target(text string) (Target, error) {
-	t, err := l.target(text)
+	t, err := l.target(text, true)
 	if err != nil {
 		return Target{}, err
 	}
 	return t, nil
 }
 
-func (l *Lab) target(text string) (Target, *RefError) {
+func (l *Lab) target(text string, hints bool) (Target, *RefError) {
 	text, proto := cutProtocol(text)
 	name, port, err := cutPort(text)
 	if err != nil {
 		return Target{}, err
 	}
-	ref, err := l.find(name)
+	ref, err := l.find(name, hints)
 	if err != nil {
 		return Target{}, err
 	}
