@@ -42,6 +42,15 @@ func createDevice(sp *space, name string, header *nl.IfInfomsg, attrs ...*nl.RtA
 	return nil
 }
 
+// changeDevice changes a link that is there.
+func changeDevice(sp *space, name string, up bool, attrs ...*nl.RtAttr) error {
+	return sp.withIndex(name, func(index int) error {
+		return keepNeighbours(sp, index, func() error {
+			return sp.conn.do(request(unix.RTM_NEWLINK, 0, ifinfo(index, up), attrs...), nil)
+		})
+	})
+}
+
 func doBridge(sp *space, op provision.Op, b provision.Bridge) error {
 	switch op {
 	case provision.Delete:
@@ -61,9 +70,17 @@ func doBridge(sp *space, op provision.Op, b provision.Bridge) error {
 			return nil
 		}
 	}
-	return sp.withIndex(b.Name, func(index int) error {
-		return sp.conn.do(request(unix.RTM_NEWLINK, 0, ifinfo(index, b.Up), macAttr(b.MAC), mtuAttr(b.MTU), bridgeInfo(b)), nil)
-	})
+	if op == provision.Update && !b.STP {
+		// With STP the kernel takes no forward delay of zero, and it looks at
+		// the delay first.
+		off := nl.NewRtAttr(unix.IFLA_LINKINFO, nil)
+		off.AddRtAttr(nl.IFLA_INFO_KIND, nl.NonZeroTerminated("bridge"))
+		off.AddRtAttr(nl.IFLA_INFO_DATA, nil).AddRtAttr(nl.IFLA_BR_STP_STATE, nl.Uint32Attr(0))
+		if err := changeDevice(sp, b.Name, b.Up, off); err != nil {
+			return fmt.Errorf("turn STP off: %w", err)
+		}
+	}
+	return changeDevice(sp, b.Name, b.Up, macAttr(b.MAC), mtuAttr(b.MTU), bridgeInfo(b))
 }
 
 // bridgeInfo holds what only bridges have. Without the forward delay of zero a
@@ -95,9 +112,7 @@ func doVXLAN(sp *space, op provision.Op, x provision.VXLAN) error {
 	case provision.Delete:
 		return deleteDevice(sp, x.Name)
 	case provision.Update:
-		return sp.withIndex(x.Name, func(index int) error {
-			return sp.conn.do(request(unix.RTM_NEWLINK, 0, ifinfo(index, x.Up), macAttr(x.MAC), mtuAttr(x.MTU)), nil)
-		})
+		return changeDevice(sp, x.Name, x.Up, macAttr(x.MAC), mtuAttr(x.MTU))
 	}
 	return sp.withIndex(x.Dev, func(dev int) error {
 		err := createDevice(sp, x.Name, ifinfo(0, x.Up), macAttr(x.MAC), mtuAttr(x.MTU), vxlanInfo(x, dev))

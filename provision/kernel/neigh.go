@@ -3,12 +3,12 @@ package kernel
 import (
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"net/netip"
 
 	"github.com/vishvananda/netlink"
-	"golang.org/x/sys/unix"
-
 	"github.com/vishvananda/netlink/nl"
+	"golang.org/x/sys/unix"
 
 	"netlab/labs"
 	"netlab/provision"
@@ -75,14 +75,42 @@ func (n neighbour) forwarding(ns string, d device, own map[labs.MAC]bool) (provi
 
 func doNeigh(sp *space, op provision.Op, n provision.Neigh) error {
 	return sp.withIndex(n.Dev, func(index int) error {
-		h := &netlink.Ndmsg{Family: uint8(family(n.Addr)), Index: uint32(index), State: netlink.NUD_PERMANENT}
-		dst := nl.NewRtAttr(netlink.NDA_DST, n.Addr.AsSlice())
-		if op == provision.Delete {
-			return goneIs(unix.ENOENT, sp.conn.do(request(unix.RTM_DELNEIGH, 0, h, dst), nil))
+		if op != provision.Delete {
+			return sp.addNeigh(index, n.Addr, n.MAC)
 		}
-		return sp.conn.do(request(unix.RTM_NEWNEIGH, unix.NLM_F_CREATE|unix.NLM_F_REPLACE, h, dst,
-			nl.NewRtAttr(netlink.NDA_LLADDR, n.MAC[:])), nil)
+		h := &netlink.Ndmsg{Family: uint8(family(n.Addr)), Index: uint32(index)}
+		return goneIs(unix.ENOENT, sp.conn.do(request(unix.RTM_DELNEIGH, 0, h,
+			nl.NewRtAttr(netlink.NDA_DST, n.Addr.AsSlice())), nil))
 	})
+}
+
+// addNeigh adds a permanent neighbour, or makes it so.
+func (sp *space) addNeigh(index int, a netip.Addr, mac labs.MAC) error {
+	h := &netlink.Ndmsg{Family: uint8(family(a)), Index: uint32(index), State: netlink.NUD_PERMANENT}
+	return sp.conn.do(request(unix.RTM_NEWNEIGH, unix.NLM_F_CREATE|unix.NLM_F_REPLACE, h,
+		nl.NewRtAttr(netlink.NDA_DST, a.AsSlice()), nl.NewRtAttr(netlink.NDA_LLADDR, mac[:])), nil)
+}
+
+// keepNeighbours calls change, which may give the link with an index another
+// MAC. The kernel then forgets also permanent neighbours there
+// (net/core/neighbour.c, neigh_changeaddr); they are put back.
+func keepNeighbours(sp *space, index int, change func() error) error {
+	before, err := neighbours(sp.conn)
+	if err != nil {
+		return fmt.Errorf("list neighbours: %w", err)
+	}
+	if err := change(); err != nil {
+		return err
+	}
+	for _, n := range before {
+		if n.link != index || !n.permanent() || !n.dst.IsValid() {
+			continue
+		}
+		if err := sp.addNeigh(index, n.dst, n.mac); err != nil && !errors.Is(err, unix.ENETDOWN) {
+			return fmt.Errorf("put neighbour %s back: %w", n.dst, err)
+		}
+	}
+	return nil
 }
 
 func doFDB(sp *space, op provision.Op, f provision.FDB) error {

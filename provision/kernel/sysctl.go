@@ -8,6 +8,8 @@ import (
 	"strings"
 	"sync"
 
+	"golang.org/x/sys/unix"
+
 	"netlab/provision"
 	"netlab/provision/netns"
 )
@@ -38,8 +40,33 @@ func sysctlPath(s provision.Sysctl) (string, error) {
 // readSysctl reads a parameter in the namespace of the calling thread. Several
 // numbers come with one space between them.
 func readSysctl(path string) (string, error) {
-	b, err := os.ReadFile(path)
-	return strings.Join(strings.Fields(string(b)), " "), err
+	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return "", &fs.PathError{Op: "open", Path: path, Err: err}
+	}
+	defer unix.Close(fd)
+	var buf [4096]byte // the kernel hands out a page at most
+	n, err := unix.Read(fd, buf[:])
+	if err != nil {
+		return "", &fs.PathError{Op: "read", Path: path, Err: err}
+	}
+	return strings.Join(strings.Fields(string(buf[:n])), " "), nil
+}
+
+// writeSysctl writes a parameter in the namespace of the calling thread.
+//
+// It and readSysctl do without [os.File], whose dealings with the poller cost
+// more than the kernel's work.
+func writeSysctl(path, value string) error {
+	fd, err := unix.Open(path, unix.O_WRONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return &fs.PathError{Op: "open", Path: path, Err: err}
+	}
+	defer unix.Close(fd)
+	if _, err := unix.Write(fd, []byte(value)); err != nil {
+		return fmt.Errorf("write %q to %s: %w", value, path, err)
+	}
+	return nil
 }
 
 func (h *Host) doSysctl(op provision.Op, s provision.Sysctl) error {
@@ -53,17 +80,7 @@ func (h *Host) doSysctl(op provision.Op, s provision.Sysctl) error {
 			return err
 		}
 	}
-	return h.pool.Do(s.NS, func() error {
-		f, err := os.OpenFile(path, os.O_WRONLY, 0)
-		if err != nil {
-			return err
-		}
-		_, err = f.WriteString(value)
-		if err != nil {
-			err = fmt.Errorf("write %q: %w", value, err)
-		}
-		return errors.Join(err, f.Close())
-	})
+	return h.pool.Do(s.NS, func() error { return writeSysctl(path, value) })
 }
 
 // freshSysctls knows the values that a namespace begins with. They depend on

@@ -94,13 +94,10 @@ func endAttrs(e provision.End) []*nl.RtAttr {
 
 // setEnd changes what can be changed of one end.
 func setEnd(sp *space, e provision.End) error {
-	return sp.withIndex(e.Name, func(index int) error {
-		err := sp.conn.do(request(unix.RTM_NEWLINK, 0, ifinfo(index, e.Up), macAttr(e.MAC), mtuAttr(e.MTU)), nil)
-		if err != nil {
-			return fmt.Errorf("set %s/%s: %w", e.NS, e.Name, err)
-		}
-		return nil
-	})
+	if err := changeDevice(sp, e.Name, e.Up, macAttr(e.MAC), mtuAttr(e.MTU)); err != nil {
+		return fmt.Errorf("set %s/%s: %w", e.NS, e.Name, err)
+	}
+	return nil
 }
 
 // sameVeth returns nil if v is there exactly as asked, otherwise taken.
