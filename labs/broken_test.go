@@ -50,3 +50,20 @@ func TestBroken(t *testing.T) {
 		})
 	}
 }
+
+// brokenFiles returns the lab files of testdata/broken.
+func brokenFiles(t testing.TB) [][]byte {
+	files, err := filepath.Glob("testdata/broken/*.txtar")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var data [][]byte
+	for _, file := range files {
+		ar, err := txtar.ParseFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		data = append(data, ar.Files[0].Data)
+	}
+	return data
+}

@@ -36,10 +36,7 @@ type decodable interface {
 // value decodes n into v, a pointer to a struct of the Spec or to a decodable.
 func (d *decoder) value(n *yaml.Node, path string, v any) {
 	at := Place{Pos: position(n), Path: path}
-	if d.values++; d.values > maxValues {
-		if d.values == maxValues+1 {
-			d.errorf(at, "aliases count as often as they are used", "this is where the file exceeds %d values", maxValues)
-		}
+	if !d.count(at) {
 		return
 	}
 	if n.Kind == yaml.AliasNode {
@@ -64,6 +61,15 @@ func (d *decoder) value(n *yaml.Node, path string, v any) {
 		return
 	}
 	d.structure(n, at, reflect.ValueOf(v).Elem())
+}
+
+// count counts one more value and reports whether there may be so many.
+func (d *decoder) count(at Place) bool {
+	d.values++
+	if d.values == maxValues+1 {
+		d.errorf(at, "aliases count as often as they are used", "this is where the file exceeds %d values", maxValues)
+	}
+	return d.values <= maxValues
 }
 
 func setPlace(v any, at Place) {

@@ -53,9 +53,8 @@ func (d *decoder) pairs(n *yaml.Node, at Place) (pairs []pair, ok bool) {
 func (d *decoder) merged(m *yaml.Node, at Place) (pairs []pair, ok bool) {
 	here := Place{Pos: position(m), Path: join(at.Path, "<<")}
 	m = follow(m)
-	d.values++ // merges can be nested as aliases can
 	switch {
-	case d.values > maxValues:
+	case !d.count(here): // merges can be nested as aliases can
 		return nil, false
 	case d.open[m]:
 		d.errorf(here, "", "contains itself, through an alias")

@@ -6,7 +6,7 @@ var calicoMAC = MAC{0xee, 0xee, 0xee, 0xee, 0xee, 0xee}
 // finish gives everything its names in the kernel and its MACs.
 func (r *resolver) finish() {
 	ns := func(name string) string { return r.lab.Name + "." + name }
-	m := macs{}
+	m := macs{taken: map[MAC]bool{}, next: map[string]int{}}
 	for i := range r.lab.Bridges {
 		b := &r.lab.Bridges[i]
 		b.NS = ns(b.Name)

@@ -50,21 +50,25 @@ func bridgePort(node, iface string, first bool) string {
 }
 
 // macs hands out the MACs of a lab.
-type macs map[MAC]bool
+type macs struct {
+	taken map[MAC]bool
+	next  map[string]int // by identity: the number to go on with
+}
 
 // of returns the MAC of the thing with that identity: a hash of it, locally
 // administered and unicast. Should two things of one lab have the same hash,
 // the second is hashed again with a number.
 func (m macs) of(identity string) MAC {
-	for n := 0; ; n++ {
+	for n := m.next[identity]; ; n++ {
 		text := identity
 		if n > 0 {
 			text += "#" + itoa(n)
 		}
 		sum := sha256.Sum256([]byte(text))
 		mac := MAC{0x02, sum[0], sum[1], sum[2], sum[3], sum[4]}
-		if !m[mac] {
-			m[mac] = true
+		if !m.taken[mac] {
+			m.taken[mac] = true
+			m.next[identity] = n + 1
 			return mac
 		}
 	}

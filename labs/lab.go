@@ -32,7 +32,7 @@ type Lab struct {
 // Subnet is a named range of addresses, one prefix for each address family.
 type Subnet struct {
 	Name     string
-	Prefixes []netip.Prefix // one or two, masked, of different families
+	Prefixes []netip.Prefix // one or two, masked, of different families, IPv4 first
 }
 
 // Bridge is a switch outside the nodes. It lives in a namespace of its own and

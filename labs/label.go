@@ -132,3 +132,6 @@ func counted(n int, thing string) string {
 	}
 	return strconv.Itoa(n) + " " + thing + "s"
 }
+
+// ValidName reports whether a lab may be called name.
+func ValidName(name string) bool { return notALabel(name, maxLabName) == "" }

@@ -13,8 +13,8 @@ func (r *resolver) resolvePodSubnets() {
 	if s == nil || len(members) == 0 {
 		return
 	}
-	for f, p := range s.Prefixes {
-		r.blocks(p, f, s, members)
+	for _, p := range s.Prefixes {
+		r.blocks(p, members)
 	}
 	for _, n := range members {
 		for _, ps := range n.spec.PodSubnet.Items {
@@ -48,10 +48,10 @@ type block struct {
 // blocks hands out the blocks of p, those that are written first. The k-th
 // node of the cluster, counted from 1, gets block k if it can; block 0 is the
 // last resort.
-func (r *resolver) blocks(p netip.Prefix, f int, s *subnet, members []*node) {
+func (r *resolver) blocks(p netip.Prefix, members []*node) {
 	bits, ok := blockBits(p, len(members))
 	if !ok {
-		r.errorf(r.subnetPlace(s, f, members[0]), "give subnet pods a shorter prefix", "%s is too small for the pods of %d nodes", p, len(members))
+		r.errorf(r.cidrPlace(p, members[0]), "give subnet pods a shorter prefix", "%s is too small for the pods of %d nodes", p, len(members))
 		return
 	}
 	var taken []block // in order
@@ -87,11 +87,14 @@ func (r *resolver) blocks(p netip.Prefix, f int, s *subnet, members []*node) {
 	}
 }
 
-// subnetPlace returns where a prefix of s stands, or n if it is a default.
-func (r *resolver) subnetPlace(s *subnet, f int, n *node) Place {
+// cidrPlace returns where a prefix of a subnet is written, or n if it is a
+// default.
+func (r *resolver) cidrPlace(p netip.Prefix, n *node) Place {
 	for _, spec := range r.spec.Subnets.Items {
-		if spec.Name.Value == s.Name && f < len(spec.CIDR.Items) {
-			return spec.CIDR.Items[f].Place
+		for _, c := range spec.CIDR.Items {
+			if c.Value == p.String() {
+				return c.Place
+			}
 		}
 	}
 	return n.spec.Place

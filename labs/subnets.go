@@ -69,7 +69,7 @@ func rank(name string) int {
 	return 3
 }
 
-// cidrs reads the prefixes of a subnet, one for each family.
+// cidrs reads the prefixes of a subnet, one for each family, IPv4 first.
 func (r *resolver) cidrs(spec *SubnetSpec) []netip.Prefix {
 	if !spec.CIDR.Written() {
 		r.missing(spec.Place, "cidr")
@@ -94,6 +94,7 @@ func (r *resolver) cidrs(spec *SubnetSpec) []netip.Prefix {
 			ps = append(ps, p)
 		}
 	}
+	slices.SortFunc(ps, func(a, b netip.Prefix) int { return family(a.Addr()) - family(b.Addr()) })
 	return ps
 }
 
