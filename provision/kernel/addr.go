@@ -1,8 +1,9 @@
 package kernel
 
 import (
-	"errors"
+	"fmt"
 	"net/netip"
+	"slices"
 
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
@@ -16,6 +17,7 @@ type address struct {
 	prefix netip.Prefix
 	flags  uint32
 	proto  uint8 // who made it, 0 if unknown
+	raw    []byte
 }
 
 // Who made an address (IFA_PROTO, since Linux 5.18).
@@ -34,7 +36,7 @@ func decodeAddress(m []byte) (address, bool) {
 	if len(m) < unix.SizeofIfAddrmsg || (m[0] != unix.AF_INET && m[0] != unix.AF_INET6) {
 		return address{}, false
 	}
-	a := address{link: int(u32(m[4:])), flags: uint32(m[2])}
+	a := address{link: int(u32(m[4:])), flags: uint32(m[2]), raw: slices.Clone(m)}
 	var local, dst netip.Addr
 	for kind, v := range attributes(m[unix.SizeofIfAddrmsg:]) {
 		switch kind {
@@ -79,35 +81,37 @@ func doAddr(sp *space, op provision.Op, a provision.Addr) error {
 		if op != provision.Delete {
 			return sp.addAddr(index, a.Prefix)
 		}
-		err := sp.conn.do(addrRequest(unix.RTM_DELADDR, 0, index, a.Prefix), nil)
-		if errors.Is(err, unix.EADDRNOTAVAIL) {
-			return nil
+		// One with a peer is told by the peer, which provision does not know.
+		addrs, err := addresses(sp.conn)
+		if err != nil {
+			return fmt.Errorf("list addresses: %w", err)
 		}
-		return err
+		for _, found := range addrs {
+			if found.link == index && found.prefix == a.Prefix {
+				return goneIs(unix.EADDRNOTAVAIL, sp.conn.do(repeated(unix.RTM_DELADDR, found.raw), nil))
+			}
+		}
+		return nil
 	})
 }
 
-// addAddr adds an address, or leaves it as it is.
+// addAddr adds an address, or leaves it as it is. IPv6 addresses do without
+// duplicate address detection: it would keep them from being used for a second,
+// and a lab knows its addresses.
 func (sp *space) addAddr(index int, p netip.Prefix) error {
-	return sp.conn.do(addrRequest(unix.RTM_NEWADDR, unix.NLM_F_CREATE|unix.NLM_F_REPLACE, index, p), nil)
-}
-
-// addrRequest asks for IPv6 addresses without duplicate address detection: it
-// would keep them from being used for a second, and a lab knows its addresses.
-func addrRequest(kind, flags, index int, p netip.Prefix) *nl.NetlinkRequest {
 	h := nl.NewIfAddrmsg(family(p.Addr()))
 	h.Prefixlen = uint8(p.Bits())
 	h.Index = uint32(index)
 	if p.Addr().IsLoopback() {
 		h.Scope = unix.RT_SCOPE_HOST
 	}
-	req := request(kind, flags, h,
+	req := request(unix.RTM_NEWADDR, unix.NLM_F_CREATE|unix.NLM_F_REPLACE, h,
 		nl.NewRtAttr(unix.IFA_LOCAL, p.Addr().AsSlice()),
 		nl.NewRtAttr(unix.IFA_ADDRESS, p.Addr().AsSlice()))
-	if p.Addr().Is6() && kind == unix.RTM_NEWADDR {
+	if p.Addr().Is6() {
 		req.AddData(nl.NewRtAttr(unix.IFA_FLAGS, nl.Uint32Attr(unix.IFA_F_NODAD)))
 	}
-	return req
+	return sp.conn.do(req, nil)
 }
 
 func family(a netip.Addr) int {

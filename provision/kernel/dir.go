@@ -184,15 +184,22 @@ const (
 	madeEtc   = "etc"         // netns.EtcDir
 )
 
-// prepare makes the directories that namespaces need, and remembers which of
-// them were not there, before they are made.
-func (h *Host) prepare() error {
+// prepare makes the directories that the namespaces of a lab need, and
+// remembers which of them were not there, before they are made. From then on the
+// lab's own directory keeps other processes from removing them.
+func (h *Host) prepare(lab string) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.prepared {
-		if _, err := os.Stat(netns.Dir); err == nil {
-			return nil
-		}
+	if h.prepared[lab] {
+		return nil
+	}
+	unlock, err := netns.Lock()
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if err := h.dir.make(lab); err != nil {
+		return err
 	}
 	dir, mount, err := netns.Missing()
 	if err != nil {
@@ -209,8 +216,14 @@ func (h *Host) prepare() error {
 	if err := os.MkdirAll(netns.EtcDir, 0o755); err != nil {
 		return err
 	}
-	h.prepared = true
+	h.prepared[lab] = true
 	return nil
+}
+
+func (h *Host) unprepared(lab string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	delete(h.prepared, lab)
 }
 
 // remember writes down what of the host netlab is about to make.
@@ -242,11 +255,20 @@ func (h *Host) RemoveRunDir(lab string) error {
 	if err := checkLab(lab); err != nil {
 		return err
 	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	unlock, err := netns.Lock()
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	delete(h.prepared, lab)
+	if err := unlinkAllNames(lab, h.dir.etc(lab)); err != nil {
+		return err
+	}
 	if err := os.RemoveAll(h.dir.lab(lab)); err != nil {
 		return err
 	}
-	h.mu.Lock()
-	defer h.mu.Unlock()
 	left, err := h.dir.labs()
 	if err != nil || len(left) > 0 {
 		return err
@@ -259,7 +281,6 @@ func (h *Host) RemoveRunDir(lab string) error {
 			return err
 		}
 	}
-	h.prepared = false
 	if err := os.RemoveAll(filepath.Join(string(h.dir), ".made")); err != nil {
 		return err
 	}

@@ -36,8 +36,8 @@ type Host struct {
 	fresh  freshSysctls
 
 	mu       sync.Mutex
-	prepared bool   // the directories for names are there
-	lab      string // observed last; the steps of a File do not say theirs
+	prepared map[string]bool // labs for whose namespaces there are directories
+	lab      string          // observed last; the steps of a File do not say theirs
 }
 
 var _ provision.Kernel = (*Host)(nil)
@@ -57,7 +57,7 @@ func Open(opts Options) (*Host, error) {
 		dir = DefaultRunDir
 	}
 	pool := netns.NewPool(poolThreads)
-	return &Host{dir: dir, pool: pool, spaces: newSpaces(pool)}, nil
+	return &Host{dir: dir, pool: pool, spaces: newSpaces(pool), prepared: map[string]bool{}}, nil
 }
 
 // Close lets go of everything. h must not be used any more.

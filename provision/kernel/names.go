@@ -58,6 +58,26 @@ func unlinkNames(ns, etc string) error {
 	return nil
 }
 
+// unlinkAllNames does so for all namespaces of a lab, those included that
+// somebody deleted by hand.
+func unlinkAllNames(lab, etc string) error {
+	entries, err := os.ReadDir(netns.EtcDir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if labOf(e.Name()) == lab {
+			if err := unlinkNames(e.Name(), etc); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
 // doFile writes or removes a file of the lab's names directory. It is written
 // in place: a running shell has this very file mounted over the one in /etc and
 // would not see another of the same name.

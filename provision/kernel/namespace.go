@@ -50,9 +50,26 @@ func (h *Host) doNamespace(op provision.Op, n provision.Namespace) error {
 // createNamespace makes the namespace with its mark, so that the name never
 // stands for one that is not known as ours.
 func (h *Host) createNamespace(n provision.Namespace) error {
-	if err := h.prepare(); err != nil {
+	lab := labOf(n.Name)
+	if err := h.prepare(lab); err != nil {
 		return err
 	}
+	c, err := h.createMarked(n)
+	if errors.Is(err, fs.ErrNotExist) { // somebody removed the directory by hand
+		h.unprepared(lab)
+		if err := h.prepare(lab); err != nil {
+			return err
+		}
+		c, err = h.createMarked(n)
+	}
+	if err != nil {
+		return err
+	}
+	return h.spaces.adopt(n.Name, c)
+}
+
+// createMarked returns a socket in the namespace that it made.
+func (h *Host) createMarked(n provision.Namespace) (*conn, error) {
 	var c *conn
 	err := h.pool.Create(n.Name, func() (err error) {
 		if c, err = dial(); err != nil {
@@ -60,13 +77,10 @@ func (h *Host) createNamespace(n provision.Namespace) error {
 		}
 		return markLo(c, n.Mark)
 	})
-	if err != nil {
-		if c != nil {
-			c.close()
-		}
-		return err
+	if err != nil && c != nil {
+		c.close()
 	}
-	return h.spaces.adopt(n.Name, c)
+	return c, err
 }
 
 // markLo writes the mark and sets lo up, in one message.

@@ -4,10 +4,25 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"path/filepath"
 
 	"github.com/moby/sys/mountinfo"
 	"golang.org/x/sys/unix"
 )
+
+// Lock keeps other processes that use it from changing the directory until
+// unlock is called. It leaves nothing behind.
+func Lock() (unlock func(), err error) {
+	dir, err := os.Open(filepath.Dir(Dir))
+	if err != nil {
+		return nil, err
+	}
+	if err := unix.Flock(int(dir.Fd()), unix.LOCK_EX); err != nil {
+		dir.Close()
+		return nil, &fs.PathError{Op: "lock", Path: dir.Name(), Err: err}
+	}
+	return func() { dir.Close() }, nil
+}
 
 // Missing says what [Prepare] would make now: the directory Dir itself and the
 // mount on it.
