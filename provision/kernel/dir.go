@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -23,19 +22,27 @@ import (
 //	<lab>/etc/       what /etc/netns/<namespace> leads to: hosts, resolv.conf
 //	<lab>/witness/   a symlink a namespace, <namespace> -> <inode>-<cookie>-<boot>
 //	.made            which directories of the host netlab made, to be removed again
-type runDir string
+type runDir struct {
+	path string
+	boot string // what the present boot of the host is known by
+}
 
-func (d runDir) lab(lab string) string { return filepath.Join(string(d), lab) }
+func newRunDir(path string) (runDir, error) {
+	boot, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	return runDir{path, strings.TrimSpace(string(boot))}, err
+}
+
+func (d runDir) lab(lab string) string { return filepath.Join(d.path, lab) }
 
 // etc returns the directory of the lab's names.
 func (d runDir) etc(lab string) string { return filepath.Join(d.lab(lab), "etc") }
 
-// make creates the directory of a lab.
+// make creates the directories of a lab.
 func (d runDir) make(lab string) error {
 	if err := checkLab(lab); err != nil {
 		return err
 	}
-	return os.MkdirAll(d.lab(lab), 0o700)
+	return errors.Join(os.MkdirAll(d.etc(lab), 0o700), os.MkdirAll(d.witnesses(lab), 0o700))
 }
 
 // checkLab refuses names that would lead elsewhere.
@@ -46,71 +53,9 @@ func checkLab(lab string) error {
 	return nil
 }
 
-// identity tells a namespace from every other one, also from a later one that
-// got the same inode.
-type identity struct{ inode, cookie uint64 }
-
-// String includes the boot, which all of it is only true for.
-func (id identity) String() string {
-	boot, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
-	if err != nil {
-		boot = []byte("unknown")
-	}
-	return strconv.FormatUint(id.inode, 10) + "-" + strconv.FormatUint(id.cookie, 10) + "-" + strings.TrimSpace(string(boot))
-}
-
-// witness writes down that netlab made the namespace called name. It is a
-// symlink because that is there as a whole or not at all.
-func (d runDir) witness(name string, id identity) error {
-	if id == (identity{}) {
-		return nil
-	}
-	path := d.witnessPath(name)
-	for range 2 {
-		err := os.Symlink(id.String(), path)
-		switch {
-		case err == nil:
-			return nil
-		case errors.Is(err, fs.ErrNotExist):
-			if err := d.make(labOf(name)); err != nil {
-				return err
-			}
-			if err := os.Mkdir(filepath.Dir(path), 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
-				return err
-			}
-		case errors.Is(err, fs.ErrExist):
-			if d.witnesses(name, id) {
-				return nil
-			}
-			if err := os.Remove(path); err != nil {
-				return err
-			}
-		default:
-			return err
-		}
-	}
-	return os.Symlink(id.String(), path)
-}
-
-func (d runDir) witnesses(name string, id identity) bool {
-	target, err := os.Readlink(d.witnessPath(name))
-	return err == nil && target == id.String()
-}
-
-func (d runDir) unwitness(name string) error {
-	if err := os.Remove(d.witnessPath(name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	return nil
-}
-
-func (d runDir) witnessPath(name string) string {
-	return filepath.Join(d.lab(labOf(name)), "witness", name)
-}
-
 // labs lists the labs that have a directory.
 func (d runDir) labs() ([]string, error) {
-	entries, err := os.ReadDir(string(d))
+	entries, err := os.ReadDir(d.path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -228,7 +173,7 @@ func (h *Host) unprepared(lab string) {
 
 // remember writes down what of the host netlab is about to make.
 func (d runDir) remember(made map[string]bool) error {
-	dir := filepath.Join(string(d), ".made")
+	dir := filepath.Join(d.path, ".made")
 	for what, really := range made {
 		if !really {
 			continue
@@ -244,7 +189,7 @@ func (d runDir) remember(made map[string]bool) error {
 }
 
 func (d runDir) made(what string) bool {
-	_, err := os.Lstat(filepath.Join(string(d), ".made", what))
+	_, err := os.Lstat(filepath.Join(d.path, ".made", what))
 	return err == nil
 }
 
@@ -266,7 +211,8 @@ func (h *Host) RemoveRunDir(lab string) error {
 	if err := unlinkAllNames(lab, h.dir.etc(lab)); err != nil {
 		return err
 	}
-	if err := os.RemoveAll(h.dir.lab(lab)); err != nil {
+	// Whoever waits for the lab's lock may be making the directory again.
+	if err := os.RemoveAll(h.dir.lab(lab)); err != nil && !errors.Is(err, unix.ENOTEMPTY) {
 		return err
 	}
 	left, err := h.dir.labs()
@@ -281,10 +227,10 @@ func (h *Host) RemoveRunDir(lab string) error {
 			return err
 		}
 	}
-	if err := os.RemoveAll(filepath.Join(string(h.dir), ".made")); err != nil {
+	if err := os.RemoveAll(filepath.Join(h.dir.path, ".made")); err != nil {
 		return err
 	}
-	return removeEmpty(string(h.dir))
+	return removeEmpty(h.dir.path)
 }
 
 // removeEmpty removes a directory unless there is something in it.

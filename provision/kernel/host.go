@@ -1,6 +1,7 @@
 package kernel
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -52,9 +53,9 @@ func Open(opts Options) (*Host, error) {
 	if err := privileged(); err != nil {
 		return nil, err
 	}
-	dir := runDir(opts.RunDir)
-	if dir == "" {
-		dir = DefaultRunDir
+	dir, err := newRunDir(cmp.Or(opts.RunDir, DefaultRunDir))
+	if err != nil {
+		return nil, err
 	}
 	pool := netns.NewPool(poolThreads)
 	return &Host{dir: dir, pool: pool, spaces: newSpaces(pool), prepared: map[string]bool{}}, nil

@@ -17,9 +17,6 @@ import (
 // linkNames makes /etc/netns/<ns> lead to etc, where the lab's hosts file is.
 // It never follows nor replaces what is there and not ours.
 func linkNames(ns, etc string) error {
-	if err := os.MkdirAll(etc, 0o700); err != nil {
-		return err
-	}
 	path := filepath.Join(netns.EtcDir, ns)
 	err := os.Symlink(etc, path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -96,9 +93,6 @@ func (h *Host) doFile(op provision.Op, f provision.File) error {
 		return os.Remove(path)
 	}
 	if err := h.dir.make(lab); err != nil {
-		return err
-	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return err
 	}
 	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC|unix.O_NOFOLLOW, 0o644)

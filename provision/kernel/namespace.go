@@ -190,7 +190,7 @@ func (h *Host) witnessed(sp *space, alias string) bool {
 	if strings.HasPrefix(alias, provision.MarkPrefix(labOf(sp.name))) {
 		return true
 	}
-	return h.dir.witnesses(sp.name, identity{sp.inode, sp.cookie})
+	return h.dir.confirms(sp.name, identity{sp.inode, sp.cookie})
 }
 
 // identity returns what tells the namespace called name from all others.

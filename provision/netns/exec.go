@@ -55,6 +55,14 @@ func privateMounts(name string) error {
 	if err := unix.Unshare(unix.CLONE_NEWNS); err != nil {
 		return fmt.Errorf("make a mount namespace: %w", err)
 	}
+	return Mounts(name)
+}
+
+// Mounts turns a mount namespace, which must be the calling thread's own and
+// the thread in the network namespace called name, into one where /sys shows
+// the devices of the namespace and the files of /etc/netns/<name> stand in for
+// those of /etc.
+func Mounts(name string) error {
 	// Mounts of the host go on appearing here, but none of ours there.
 	if err := unix.Mount("", "/", "none", unix.MS_SLAVE|unix.MS_REC, ""); err != nil {
 		return &fs.PathError{Op: "make slave", Path: "/", Err: err}
