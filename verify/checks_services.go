@@ -1,0 +1,255 @@
+package verify
+
+import (
+	"net/netip"
+	"strconv"
+
+	"netlab/labs"
+)
+
+// maxRefusals is how many services without endpoints one pod asks: the kernel
+// sends no more than six ICMP errors at once to one destination.
+const maxRefusals = 4
+
+// port is one port of a service as one kind of client sees it.
+type port struct {
+	svc  *labs.Service
+	port *labs.ServicePort
+	to   *End
+	at   netip.AddrPort
+	kind Kind
+}
+
+// services promises that pods and nodes reach what is behind each service, and
+// are refused where nothing is.
+func (b *builder) services() {
+	refusals := 0
+	var ports []port
+	for i := range b.lab.Services {
+		for _, p := range b.portsOf(&b.lab.Services[i]) {
+			ports = append(ports, p)
+			if len(p.endpoints()) == 0 {
+				refusals++
+			}
+		}
+	}
+	b.share(len(ports))
+	for i, from := range b.podEnds {
+		refused := i // pods take turns where there are many to be refused by
+		for _, p := range ports {
+			if len(p.endpoints()) == 0 {
+				refused++
+				if refusals > maxRefusals && refused%((refusals+maxRefusals-1)/maxRefusals) != 0 {
+					continue
+				}
+			}
+			b.internal(from, p)
+			b.external(from, b.net.nodes[from.Node], p)
+		}
+	}
+	for _, n := range b.clusterNodes() {
+		for _, p := range ports {
+			b.internal(b.nodeEnd[n.Name], p)
+			b.external(b.nodeEnd[n.Name], n, p)
+		}
+	}
+	for i := range b.lab.Nodes {
+		for _, n := range b.clusterNodes() {
+			for _, p := range ports {
+				b.nodePort(b.nodeEnd[b.lab.Nodes[i].Name], n, p)
+			}
+		}
+	}
+}
+
+// portsOf returns the ports of a service, once for each of its addresses.
+func (b *builder) portsOf(s *labs.Service) []port {
+	var ports []port
+	for i := range s.Ports {
+		p := &s.Ports[i]
+		kind := TCP
+		if p.Protocol == labs.UDP {
+			kind = UDP
+		}
+		to := &End{Name: "svc " + s.ID() + ":" + strconv.Itoa(int(p.Port)), Kind: labs.RefService, Pos: s.Pos}
+		for _, ip := range s.ClusterIPs {
+			ports = append(ports, port{s, p, to, netip.AddrPortFrom(ip, p.Port), kind})
+		}
+	}
+	return ports
+}
+
+// endpoints returns what is behind p, of its address family.
+func (p port) endpoints() []labs.Endpoint {
+	var some []labs.Endpoint
+	for _, e := range p.port.Endpoints {
+		if e.Addr.Is4() == p.at.Addr().Is4() {
+			some = append(some, e)
+		}
+	}
+	return some
+}
+
+// local returns those of some endpoints that are on a node.
+func local(endpoints []labs.Endpoint, node string) []labs.Endpoint {
+	var some []labs.Endpoint
+	for _, e := range endpoints {
+		if e.Node == node {
+			some = append(some, e)
+		}
+	}
+	return some
+}
+
+// internal adds the check of the cluster address.
+func (b *builder) internal(from *End, p port) {
+	eps := p.endpoints()
+	if p.svc.InternalLocal && len(eps) > 0 {
+		eps = local(eps, from.Node)
+		if len(eps) == 0 {
+			b.silence(from, p, p.at)
+			return
+		}
+	}
+	b.reach(from, b.net.nodes[from.Node], p, p.at, eps, from.Kind == labs.RefNode)
+}
+
+// external adds the checks of the external addresses and of the node port at
+// the node n that from is on. Such traffic comes from the cluster, so it is
+// never held to the endpoints of one node.
+func (b *builder) external(from *End, n *labs.Node, p port) {
+	masquerade := from.Kind == labs.RefNode || !p.svc.ExternalLocal
+	for _, ip := range p.svc.ExternalIPs {
+		if ip.Is4() == p.at.Addr().Is4() {
+			b.reach(from, n, p, netip.AddrPortFrom(ip, p.port.Port), p.endpoints(), masquerade)
+		}
+	}
+	if ip := sameFamily(n.Addrs(), p.at.Addr()); ip.IsValid() && p.port.NodePort != 0 {
+		b.reach(from, n, p, netip.AddrPortFrom(ip, p.port.NodePort), p.endpoints(), masquerade)
+	}
+}
+
+// nodePort adds the check of the node port at node n from another machine.
+func (b *builder) nodePort(from *End, n *labs.Node, p port) {
+	ip := sameFamily(n.Addrs(), p.at.Addr())
+	if from.Node == n.Name || p.port.NodePort == 0 || !ip.IsValid() {
+		return
+	}
+	if _, ok := b.net.ping(from.Node, ip); !ok {
+		return
+	}
+	at, eps := netip.AddrPortFrom(ip, p.port.NodePort), p.endpoints()
+	if !p.svc.ExternalLocal || len(eps) == 0 {
+		b.reach(from, n, p, at, eps, true)
+		return
+	}
+	eps = local(eps, n.Name)
+	if len(eps) == 0 {
+		b.silence(from, p, at)
+		return
+	}
+	// The client's own address is preserved, as it is when it reaches the node.
+	b.reach(from, n, p, at, eps, false)
+}
+
+// silence adds a check that a policy drops what is sent to at.
+func (b *builder) silence(from *End, p port, at netip.AddrPort) {
+	b.add(Check{
+		Kind: p.kind, From: from, To: p.to, Addr: at.Addr(), Port: at.Port(),
+		Want: labs.Timeout, Wait: waitSilence, More: &More{Watch: b.watch},
+	})
+}
+
+// reach adds a check that from reaches one of the endpoints through the rules
+// of node n, which rewrites the client's address or does not.
+func (b *builder) reach(from *End, n *labs.Node, p port, at netip.AddrPort, eps []labs.Endpoint, masquerade bool) {
+	c := Check{
+		Kind: p.kind, From: from, To: p.to, Addr: at.Addr(), Port: at.Port(),
+		Want: labs.Refused, Wait: waitRefusal,
+	}
+	if len(eps) > 0 {
+		behind, ok := b.behind(from, n, p, eps, masquerade)
+		if !ok {
+			return
+		}
+		c.Want, c.Wait = labs.Reachable, waitAnswer
+		c.More = &More{Behind: behind, Listen: behind, Tries: b.triesFor(p.svc, len(behind))}
+	}
+	b.add(c)
+}
+
+// How often one client asks a service at most: often enough to meet every
+// endpoint, or, where many clients ask many services, so that all together
+// meet them.
+const (
+	mostTries  = 24
+	leastTries = 2
+	allTries   = 4000
+)
+
+// share decides how often a client asks each of some ports.
+func (b *builder) share(ports int) {
+	clients := len(b.podEnds) + len(b.clusterNodes())
+	b.tries = min(max(allTries/max(ports*clients, 1), leastTries), mostTries)
+}
+
+// triesFor returns how often to ask a service at most. A client with affinity
+// meets only one endpoint.
+func (b *builder) triesFor(s *labs.Service, endpoints int) int {
+	if s.Affinity {
+		return 1
+	}
+	return min(8*endpoints-7, b.tries)
+}
+
+// behind returns the servers that endpoints are and the client address each of
+// them is to see. It reports false where the lab does not say that from
+// reaches all of them.
+func (b *builder) behind(from *End, n *labs.Node, p port, eps []labs.Endpoint, masquerade bool) ([]Server, bool) {
+	servers := make([]Server, len(eps))
+	for i, e := range eps {
+		on := b.owner(e)
+		if on == nil || !b.joined(n.Name, on.Node, e.Addr) {
+			return nil, false
+		}
+		servers[i] = Server{At: netip.AddrPortFrom(e.Addr, e.Port), On: on, Kind: p.kind}
+		switch {
+		case on.Kind != labs.RefPod: // another masquerade may follow
+		case masquerade || on == from: // the node's address on the way to the endpoint
+			servers[i].Src, _ = b.net.source(n.Name, e.Addr)
+		case from.Kind == labs.RefPod:
+			servers[i].Src = sameFamily(from.Addrs, e.Addr)
+		default:
+			servers[i].Src = b.seenAt(from.Node, n)
+		}
+	}
+	return servers, true
+}
+
+// seenAt returns the source address with which packets of one machine arrive
+// at node n.
+func (b *builder) seenAt(from string, n *labs.Node) netip.Addr {
+	for _, dst := range n.Addrs() {
+		if src, ok := b.net.source(from, dst); ok {
+			if there, ok := b.net.walk(from, src, dst); ok {
+				return there.src
+			}
+		}
+	}
+	return netip.Addr{}
+}
+
+// owner returns the pod or node that an endpoint is at, or nil.
+func (b *builder) owner(e labs.Endpoint) *End {
+	for _, end := range b.podEnds {
+		if e.Pod == end.Name || e.Pod == "" && sameFamily(end.Addrs, e.Addr) == e.Addr {
+			return end
+		}
+	}
+	for _, n := range b.lab.Nodes {
+		if b.net.owns(n.Name, e.Addr) {
+			return b.nodeEnd[n.Name]
+		}
+	}
+	return nil
+}

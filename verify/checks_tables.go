@@ -1,0 +1,269 @@
+package verify
+
+import (
+	"net/netip"
+	"strconv"
+
+	"netlab/labs"
+)
+
+// arp promises that a pod knows the right neighbours, and no others: on a
+// bridge its gateway and the pods of its node under their real MACs; in mode
+// routed only the gateway, which its node stands in for.
+func (b *builder) arp() {
+	for i, from := range b.podEnds {
+		m := &More{}
+		node := b.net.nodes[from.Node]
+		for _, gw := range from.Gateways {
+			if !gw.IsValid() {
+				continue
+			}
+			mac := routedMAC
+			if from.Bridged {
+				mac = node.BridgeMAC
+			}
+			m.Must = append(m.Must, Entry{IP: gw, MAC: mac})
+		}
+		b.arpPeers(from, i, m)
+		b.add(Check{Kind: Neigh, From: from, Want: labs.Reachable, Wait: waitAnswer, More: m})
+	}
+}
+
+// arpPeers chooses whom pod i talks to: its node, the next pod on the same
+// bridge, and a pod behind the gateway.
+func (b *builder) arpPeers(from *End, i int, m *More) {
+	m.Stir = append(m.Stir, b.gatewayEnd(from))
+	peers := b.byNode[from.Node]
+	for k, peer := range peers {
+		p := &b.lab.Pods[peer]
+		if peer == i {
+			if next := peers[(k+1)%len(peers)]; next != i {
+				m.Stir = append(m.Stir, b.podEnds[next])
+			}
+			continue
+		}
+		for _, a := range p.Addrs {
+			if from.Bridged {
+				m.May = append(m.May, Entry{IP: a.Addr(), MAC: p.MAC})
+			}
+		}
+	}
+	if !from.Bridged {
+		// A node that asks for a pod makes itself known under its own addresses.
+		for _, i := range b.net.nodes[from.Node].Interfaces {
+			for _, a := range i.Addrs {
+				m.May = append(m.May, Entry{IP: a.Addr(), MAC: routedMAC})
+			}
+		}
+	}
+	for k := range b.podEnds {
+		far := b.podEnds[(i+k)%len(b.podEnds)]
+		if far.Node != from.Node && b.joined(from.Node, far.Node, far.Addrs[0]) {
+			m.Stir = append(m.Stir, far)
+			return
+		}
+	}
+}
+
+// gatewayEnd is what a pod pings to meet its gateway: the gateway itself, or
+// the node where nobody holds the gateway's address.
+func (b *builder) gatewayEnd(pod *End) *End {
+	node := b.nodeEnd[pod.Node]
+	if !pod.Bridged {
+		return node
+	}
+	return &End{Name: node.Name, Kind: labs.RefNode, NS: node.NS, Node: node.Name, Addrs: pod.Gateways, Pos: node.Pos}
+}
+
+// routes promises where pods and nodes send packets, for each class of
+// destination.
+func (b *builder) routes() {
+	for i, from := range b.podEnds {
+		b.podRoutes(i, from)
+	}
+	for i := range b.lab.Nodes {
+		if n := &b.lab.Nodes[i]; n.Cluster || len(n.Interfaces) > 0 {
+			b.nodeRoutes(n)
+		}
+	}
+}
+
+func (b *builder) route(from *End, label string, dst netip.Addr, hops ...Hop) {
+	c := Check{Kind: Route, From: from, Addr: dst, Want: labs.Reachable, More: &More{Label: label, Hops: hops}}
+	if len(hops) == 0 {
+		c.Want = labs.Unreachable
+	}
+	b.add(c)
+}
+
+func (b *builder) podRoutes(i int, from *End) {
+	for k, own := range from.Addrs {
+		b.route(from, "own address", own, Hop{Dev: loopback, Src: own})
+		out := Hop{Via: from.Gateways[k], Dev: podIface, Src: own}
+		near := out
+		if from.Bridged {
+			near.Via = netip.Addr{}
+		}
+		if p := b.somePod(i, own, true); p.IsValid() {
+			b.route(from, "pod on the same node", p, near)
+		}
+		if p := b.somePod(i, own, false); p.IsValid() {
+			b.route(from, "pod on another node", p, out)
+		}
+		if vip := b.someVIP(own); vip.IsValid() {
+			b.route(from, "service", vip, out)
+		}
+		b.route(from, "outside", outside(own), out)
+	}
+}
+
+// somePod returns the address of the next pod after pod i on the same node, or
+// on another one.
+func (b *builder) somePod(i int, like netip.Addr, sameNode bool) netip.Addr {
+	for k := 1; k < len(b.podEnds); k++ {
+		p := b.podEnds[(i+k)%len(b.podEnds)]
+		if (p.Node == b.podEnds[i].Node) == sameNode {
+			return sameFamily(p.Addrs, like)
+		}
+	}
+	return netip.Addr{}
+}
+
+// someVIP returns the first cluster address of a family, or the zero Addr.
+func (b *builder) someVIP(like netip.Addr) netip.Addr {
+	for _, s := range b.lab.Services {
+		if ip := sameFamily(s.ClusterIPs, like); ip.IsValid() {
+			return ip
+		}
+	}
+	return netip.Addr{}
+}
+
+// outside returns an address that no lab has: it is reserved for documentation.
+func outside(like netip.Addr) netip.Addr {
+	if like.Is4() {
+		return netip.AddrFrom4([4]byte{192, 0, 2, 1})
+	}
+	return netip.MustParseAddr("2001:db8:ffff::1")
+}
+
+func (b *builder) nodeRoutes(n *labs.Node) {
+	from := b.nodeEnd[n.Name]
+	for _, own := range from.Addrs {
+		b.route(from, "own address", own, Hop{Dev: loopback, Src: own})
+		if n.Cluster {
+			if vip := b.someVIP(own); vip.IsValid() {
+				b.nodeRoute(from, "service", vip)
+			}
+		}
+		b.nodeRoute(from, "outside", outside(own))
+	}
+	for i := range b.lab.Nodes {
+		far := &b.lab.Nodes[i]
+		if far == n {
+			continue
+		}
+		for _, a := range far.Addrs() {
+			b.nodeRoute(from, "node "+far.Name, a)
+		}
+		if n.Cluster && far.Cluster && len(b.byNode[far.Name]) > 0 {
+			p := b.podEnds[b.byNode[far.Name][0]]
+			for _, a := range p.Addrs {
+				b.nodeRoute(from, "pod "+p.Name, a)
+			}
+		}
+	}
+	for _, k := range b.byNode[n.Name] {
+		for _, a := range b.podEnds[k].Addrs {
+			b.nodeRoute(from, "pod "+b.podEnds[k].Name, a)
+		}
+	}
+}
+
+// nodeRoute adds what the tables of a node say about dst. What is left to the
+// default route is no promise about other nodes where their author wires them.
+func (b *builder) nodeRoute(from *End, label string, dst netip.Addr) {
+	if !sameFamily(from.Addrs, dst).IsValid() {
+		return
+	}
+	w, ok := b.net.fibs[from.Node].lookup(packet{dst: dst})
+	if b.lab.Network.Mode == labs.ModeNone && (!ok || w.to.Bits() == 0 && label != "outside" && label != "service") {
+		return
+	}
+	if !ok {
+		b.route(from, label, dst)
+		return
+	}
+	b.route(from, label, dst, w.hops...)
+}
+
+// vxlan promises a device and, for each other node, exactly one route, one
+// neighbour and one FDB entry.
+func (b *builder) vxlan() {
+	net := b.lab.Network
+	if net.Mode != labs.ModeVXLAN {
+		return
+	}
+	members := b.clusterNodes()
+	for _, n := range members {
+		from := b.nodeEnd[n.Name]
+		b.add(Check{Kind: Device, From: from, Want: labs.Reachable, More: &More{Label: net.VXLANIface, Device: DeviceInfo{
+			Name: net.VXLANIface, VNI: net.VNI, Port: net.VXLANPort, Local: n.Addrs()[0],
+			Parent: n.Interfaces[0].Name, MTU: net.PodMTU, MAC: n.VXLANMAC,
+		}}})
+		tables := map[TableName][]Entry{}
+		for _, far := range members {
+			if far == n {
+				continue
+			}
+			for _, p := range far.PodSubnets {
+				tables[TableRoutes] = append(tables[TableRoutes], Entry{To: p, IP: p.Addr()})
+				tables[TableNeighbours] = append(tables[TableNeighbours], Entry{IP: p.Addr(), MAC: far.VXLANMAC})
+			}
+			tables[TableFDB] = append(tables[TableFDB], Entry{IP: far.Addrs()[0], MAC: far.VXLANMAC})
+		}
+		for _, name := range []TableName{TableRoutes, TableNeighbours, TableFDB} {
+			b.add(Check{Kind: Table, From: from, Want: labs.Reachable, More: &More{
+				Label: net.VXLANIface + " " + string(name), Table: name, Must: tables[name],
+				Device: DeviceInfo{Name: net.VXLANIface},
+			}})
+		}
+	}
+}
+
+// sysctls promises the kernel parameters that traffic depends on, and those
+// that the author set.
+func (b *builder) sysctls() {
+	for i := range b.lab.Nodes {
+		n := &b.lab.Nodes[i]
+		values := []labs.Sysctl{{Name: "net.ipv4.ip_forward", Value: strconv.Itoa(flag(n.Forwards()))}}
+		if n.Cluster {
+			values = append(values, labs.Sysctl{Name: "net.bridge.bridge-nf-call-iptables", Value: "1"})
+		}
+		for _, s := range n.Sysctls {
+			values = append(values, labs.Sysctl{Name: s.Name})
+		}
+		done := map[string]bool{}
+		for _, s := range values {
+			value, pos := s.Value, n.Pos
+			for _, own := range n.Sysctls {
+				if own.Name == s.Name {
+					value, pos = own.Value, own.Pos
+				}
+			}
+			if !done[s.Name] {
+				b.add(Check{Kind: Control, From: b.nodeEnd[n.Name], Want: labs.Reachable, More: &More{
+					Label: s.Name, Name: s.Name, Value: value, Pos: pos,
+				}})
+			}
+			done[s.Name] = true
+		}
+	}
+}
+
+func flag(on bool) int {
+	if on {
+		return 1
+	}
+	return 0
+}

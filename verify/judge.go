@@ -1,0 +1,164 @@
+package verify
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"netlab/labs"
+)
+
+// Verdict is what became of a check.
+type Verdict string
+
+// The verdicts.
+const (
+	Pass  Verdict = "pass"
+	Fail  Verdict = "fail"  // the lab does not do what its file says
+	Error Verdict = "error" // nothing could be seen, so nothing is known
+	Skip  Verdict = "skip"  // what could be seen says nothing
+)
+
+// Result is a check and what became of it.
+type Result struct {
+	Check   Check
+	Verdict Verdict
+	Reason  string // why it is not a Pass; "" if it is
+	Seen    string // what a failure saw instead, in few words; groups failures of one cause
+}
+
+// Judge compares what a check promises with what was seen. err says that
+// nothing could be seen.
+func Judge(c Check, o Observation, err error) Result {
+	r := Result{Check: c, Verdict: Pass}
+	switch {
+	case err != nil:
+		r.Verdict, r.Reason, r.Seen = Error, fmt.Sprintf("cannot look from %s: %v", c.From.Name, err), "cannot look"
+		return r
+	case o.Silent && c.Want == labs.Reachable:
+		r.Verdict = Skip
+		r.Reason = fmt.Sprintf("a server that is not netlab's holds %s port %d and did not answer the question", strings.ToUpper(string(c.Kind)), c.Port)
+		return r
+	}
+	switch c.Kind {
+	case ICMP, TCP, UDP:
+		r.Seen, r.Reason = judgeTraffic(&c, &o)
+	case Route:
+		r.Seen, r.Reason = judgeRoute(&c, &o)
+	case Neigh:
+		r.Seen, r.Reason = judgeNeighbours(&c, &o)
+	case Device:
+		r.Seen, r.Reason = judgeDevice(&c, &o)
+	case Table:
+		r.Seen, r.Reason = judgeTable(&c, &o)
+	case Control:
+		r.Seen, r.Reason = judgeSysctl(&c, &o)
+	default:
+		r.Verdict, r.Reason = Error, fmt.Sprintf("nobody knows how to judge a check of kind %q", c.Kind)
+		return r
+	}
+	if r.Reason != "" {
+		r.Verdict = Fail
+	}
+	return r
+}
+
+// judgeTraffic returns what was seen instead of what c promises, in few words
+// and in all; both are empty if that is what was seen.
+func judgeTraffic(c *Check, o *Observation) (seen, reason string) {
+	if o.Outcome != c.Want {
+		return wrongOutcome(c, o)
+	}
+	if c.Want != labs.Reachable {
+		return "", ""
+	}
+	switch {
+	case o.Twice > 0:
+		return "several answers", fmt.Sprintf("%s answers a ping more than once: somebody else has its address too", c.Addr)
+	case c.TTL != 0 && o.TTL != c.TTL:
+		return "wrong way", fmt.Sprintf("the answer has TTL %d, the lab says %d: it crossed %s routers, not %s",
+			o.TTL, c.TTL, routers(o.TTL), routers(c.TTL))
+	case c.Kind != ICMP && len(o.Answers) == 0:
+		return "no answer", fmt.Sprintf("%s was reached, but who answered is not known", c.address())
+	}
+	for _, a := range o.Answers {
+		if seen, reason = judgeAnswer(c, a); reason != "" {
+			return seen, reason
+		}
+	}
+	return "", ""
+}
+
+// routers says how many routers a TTL has met.
+func routers(ttl uint8) string {
+	if ttl > maxHops {
+		return "unknown"
+	}
+	return fmt.Sprint(maxHops - ttl)
+}
+
+// judgeAnswer judges who answered and which client address it saw. A server
+// that is not ours said neither.
+func judgeAnswer(c *Check, a Answer) (seen, reason string) {
+	if a == (Answer{}) {
+		return "", ""
+	}
+	want, on := c.Src, c.To
+	if c.More != nil && len(c.More.Behind) > 0 {
+		i := slices.IndexFunc(c.More.Behind, func(s Server) bool { return s.At == a.Server })
+		if i < 0 {
+			return "wrong server", fmt.Sprintf("%s answered, which is not behind %s", a.Server, c.address())
+		}
+		want, on = c.More.Behind[i].Src, c.More.Behind[i].On
+	}
+	switch {
+	case on != nil && on.NS != "" && a.NS != on.NS:
+		return "wrong server", fmt.Sprintf("%s answered as %s, which belongs to %s", a.NS, a.Server, on.Name)
+	case want.IsValid() && a.Client != want:
+		server := ""
+		if on != nil && on != c.To {
+			server = " " + on.Name
+		}
+		return "wrong source", fmt.Sprintf("the server%s saw %s, the lab says %s", server, a.Client, want)
+	}
+	return "", ""
+}
+
+// wrongOutcome words an outcome that is not the promised one.
+func wrongOutcome(c *Check, o *Observation) (seen, reason string) {
+	detail := ""
+	if o.Detail != "" {
+		detail = " (" + o.Detail + ")"
+	}
+	tries := ""
+	if c.More != nil && len(o.Answers) > 0 && o.Outcome != labs.Reachable {
+		tries = fmt.Sprintf(" after answers from %d of %d endpoints", len(o.Answers), len(c.More.Behind))
+	}
+	switch o.Outcome {
+	case labs.Reachable:
+		return "an answer", fmt.Sprintf("%s answered%s, the lab says %s", c.address(), detail, c.Want)
+	case labs.Refused:
+		return "refused", fmt.Sprintf("%s refused%s%s, the lab says %s", c.address(), tries, detail, c.Want)
+	case labs.Unreachable:
+		if c.Want == labs.Reachable {
+			return "unreachable", fmt.Sprintf("no answer from %s%s%s", c.address(), tries, detail)
+		}
+		return "unreachable", fmt.Sprintf("no way to %s%s%s, the lab says %s", c.address(), tries, detail, c.Want)
+	case labs.Timeout:
+		if c.Want == labs.Reachable {
+			return "no answer", fmt.Sprintf("no answer from %s within %v%s%s", c.address(), c.Wait, tries, detail)
+		}
+		return "no answer", fmt.Sprintf("silence from %s for %v%s%s, the lab says %s", c.address(), c.Wait, tries, detail, c.Want)
+	}
+	return "nothing", fmt.Sprintf("outcome %q from %s, the lab says %s", o.Outcome, c.address(), c.Want)
+}
+
+// address returns the address, and port if it is a certain one, that c is
+// about.
+func (c *Check) address() string {
+	if c.Port == 0 {
+		return c.Addr.String()
+	}
+	return netip.AddrPortFrom(c.Addr, c.Port).String()
+}

@@ -1,0 +1,145 @@
+package verify
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"netlab/labs"
+)
+
+func judgeRoute(c *Check, o *Observation) (seen, reason string) {
+	switch {
+	case c.Want != labs.Reachable && o.Outcome == labs.Reachable:
+		return "a route", fmt.Sprintf("%s goes %s, the lab has no route to it", c.Addr, o.Hop)
+	case c.Want != labs.Reachable:
+		return "", ""
+	case o.Outcome != labs.Reachable:
+		return "no route", fmt.Sprintf("no route to %s (%s), the lab says %s", c.Addr, o.Detail, hops(c.More.Hops))
+	}
+	for _, h := range c.More.Hops {
+		if h.Via == o.Hop.Via && h.Dev == o.Hop.Dev && (!h.Src.IsValid() || h.Src == o.Hop.Src) {
+			return "", ""
+		}
+	}
+	return "another route", fmt.Sprintf("%s goes %s, the lab says %s", c.Addr, o.Hop, hops(c.More.Hops))
+}
+
+func hops(list []Hop) string {
+	words := make([]string, len(list))
+	for i, h := range list {
+		words[i] = h.String()
+	}
+	return strings.Join(words, " or ")
+}
+
+// judgeNeighbours looks at MACs. An entry without one is a question that
+// nobody answered: that matters only where there should be an answer.
+func judgeNeighbours(c *Check, o *Observation) (seen, reason string) {
+	var wrong []string
+	found := map[Entry]bool{}
+	for _, e := range o.Entries {
+		found[e] = true
+		if e.MAC == (labs.MAC{}) || slices.Contains(c.More.Must, e) || slices.Contains(c.More.May, e) {
+			continue
+		}
+		right, known := macOf(c, e)
+		switch {
+		case known:
+			wrong = append(wrong, fmt.Sprintf("%s, the lab says %s", e, right))
+			found[Entry{IP: e.IP, MAC: right}] = true
+		case e.IP.Is6() && e.IP.IsLinkLocalUnicast(): // the kernel's own
+		default:
+			wrong = append(wrong, fmt.Sprintf("%s, which is not on this link", e))
+		}
+	}
+	for _, e := range c.More.Must {
+		switch {
+		case found[e]:
+		case found[Entry{IP: e.IP}]:
+			wrong = append(wrong, fmt.Sprintf("%s does not answer, the lab has it at %s", e.IP, e.MAC))
+		default:
+			wrong = append(wrong, fmt.Sprintf("no entry for %s", e))
+		}
+	}
+	return list("neighbours", wrong)
+}
+
+// macOf returns the MAC that e's address has in the lab.
+func macOf(c *Check, e Entry) (labs.MAC, bool) {
+	for _, some := range [][]Entry{c.More.Must, c.More.May} {
+		for _, right := range some {
+			if right.IP == e.IP {
+				return right.MAC, true
+			}
+		}
+	}
+	return labs.MAC{}, false
+}
+
+func judgeTable(c *Check, o *Observation) (seen, reason string) {
+	if !o.Present {
+		return "no device", fmt.Sprintf("there is no interface %s", c.More.Device.Name)
+	}
+	var wrong []string
+	for _, e := range c.More.Must {
+		if !slices.Contains(o.Entries, e) {
+			wrong = append(wrong, fmt.Sprintf("%s is missing", e))
+		}
+	}
+	for i, e := range o.Entries {
+		if !slices.Contains(c.More.Must, e) || slices.Contains(o.Entries[:i], e) {
+			wrong = append(wrong, fmt.Sprintf("%s is too many", e))
+		}
+	}
+	return list(string(c.More.Table), wrong)
+}
+
+func judgeDevice(c *Check, o *Observation) (seen, reason string) {
+	want, have := c.More.Device, o.Device
+	if !o.Present {
+		return "no device", fmt.Sprintf("there is no interface %s of type vxlan", want.Name)
+	}
+	var wrong []string
+	for _, f := range []struct {
+		name       string
+		have, want any
+	}{
+		{"vni", have.VNI, want.VNI},
+		{"port", have.Port, want.Port},
+		{"local", have.Local, want.Local},
+		{"dev", have.Parent, want.Parent},
+		{"learning", have.Learning, want.Learning},
+		{"mtu", have.MTU, want.MTU},
+		{"mac", have.MAC, want.MAC},
+	} {
+		if f.have != f.want {
+			wrong = append(wrong, fmt.Sprintf("%s is %v, the lab says %v", f.name, f.have, f.want))
+		}
+	}
+	return list("device", wrong)
+}
+
+func judgeSysctl(c *Check, o *Observation) (seen, reason string) {
+	// The kernel writes several numbers with tabs between them.
+	have, want := strings.Join(strings.Fields(o.Value), " "), strings.Join(strings.Fields(c.More.Value), " ")
+	switch {
+	case !o.Present:
+		return "no such parameter", fmt.Sprintf("there is no %s in this kernel", c.More.Name)
+	case have != want:
+		return "wrong value", fmt.Sprintf("%s is %s, the lab says %s", c.More.Name, have, want)
+	}
+	return "", ""
+}
+
+// list words a list of mistakes.
+func list(what string, wrong []string) (seen, reason string) {
+	if len(wrong) == 0 {
+		return "", ""
+	}
+	const most = 5
+	if len(wrong) > most {
+		wrong = append(wrong[:most:most], fmt.Sprintf("and %d more", len(wrong)-most))
+	}
+	return "wrong " + what, strings.Join(wrong, "; ")
+}

@@ -1,0 +1,232 @@
+package verify_test
+
+import (
+	"errors"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"netlab/labs"
+	"netlab/verify"
+)
+
+// kept is what is seen where a promise is kept.
+func kept(c verify.Check) verify.Observation {
+	o := verify.Observation{Outcome: c.Want, Present: true}
+	switch c.Kind {
+	case verify.ICMP:
+		o.TTL = c.TTL
+	case verify.TCP, verify.UDP:
+		if c.Want != labs.Reachable {
+			break
+		}
+		if c.More != nil && len(c.More.Behind) > 0 {
+			for _, s := range c.More.Behind {
+				o.Answers = append(o.Answers, verify.Answer{NS: s.On.NS, Server: s.At, Client: s.Src})
+			}
+			break
+		}
+		o.Answers = []verify.Answer{{NS: c.To.NS, Server: netip.AddrPortFrom(c.Addr, c.Port), Client: c.Src}}
+	case verify.Route:
+		if len(c.More.Hops) > 0 {
+			o.Hop = c.More.Hops[0]
+		}
+	case verify.Neigh, verify.Table:
+		o.Entries = c.More.Must
+	case verify.Device:
+		o.Device = c.More.Device
+	case verify.Control:
+		o.Value = c.More.Value
+	}
+	return o
+}
+
+// fault is something that goes wrong, and a word that the reason has to have.
+type fault struct {
+	name string
+	o    verify.Observation
+	word string
+}
+
+var (
+	stranger    = netip.MustParseAddr("192.0.2.99")
+	strangerMAC = labs.MAC{2, 0, 0, 0, 0, 99}
+)
+
+// faults are the ways in which a check may find its promise broken.
+func faults(c verify.Check) []fault {
+	var list []fault
+	add := func(name, word string, change func(o *verify.Observation)) {
+		o := kept(c)
+		o.Entries, o.Answers = append([]verify.Entry(nil), o.Entries...), append([]verify.Answer(nil), o.Answers...)
+		change(&o)
+		list = append(list, fault{name, o, word})
+	}
+	outcome := func(what labs.Outcome) func(*verify.Observation) {
+		return func(o *verify.Observation) { o.Outcome, o.Answers = what, nil }
+	}
+	switch c.Kind {
+	case verify.ICMP, verify.TCP, verify.UDP:
+		for _, what := range []labs.Outcome{labs.Reachable, labs.Refused, labs.Timeout, labs.Unreachable, ""} {
+			if what != c.Want {
+				add("outcome "+string(what), c.Addr.String(), outcome(what))
+			}
+		}
+		if c.Want != labs.Reachable {
+			break
+		}
+		if c.Kind == verify.ICMP {
+			add("two answers", "more than once", func(o *verify.Observation) { o.Twice = 1 })
+			if c.TTL != 0 {
+				add("another way", "TTL 61", func(o *verify.Observation) { o.TTL = 61 })
+			}
+			break
+		}
+		add("nobody said anything", "not known", func(o *verify.Observation) { o.Answers = nil })
+		if c.Src.IsValid() {
+			add("masqueraded", "saw 192.0.2.99, the lab says "+c.Src.String(), func(o *verify.Observation) { o.Answers[0].Client = stranger })
+		}
+		if c.To.NS != "" {
+			add("an impostor", "answered as", func(o *verify.Observation) { o.Answers[0].NS = "lab.impostor" })
+		}
+		if c.More == nil || len(c.More.Behind) == 0 {
+			break
+		}
+		add("a strange endpoint", "not behind", func(o *verify.Observation) { o.Answers[0].Server = netip.AddrPortFrom(stranger, 1) })
+		if last := len(c.More.Behind) - 1; c.More.Behind[last].Src.IsValid() {
+			add("not masqueraded", "saw 192.0.2.99", func(o *verify.Observation) { o.Answers[last].Client = stranger })
+		}
+	case verify.Route:
+		if c.Want != labs.Reachable {
+			add("a route", "no route", func(o *verify.Observation) { o.Outcome, o.Hop = labs.Reachable, verify.Hop{Dev: "eth9"} })
+			break
+		}
+		add("no route", "no route", outcome(labs.Unreachable))
+		add("another next hop", "via 192.0.2.99", func(o *verify.Observation) { o.Hop.Via = stranger })
+		add("another device", "eth9", func(o *verify.Observation) { o.Hop.Dev = "eth9" })
+		add("another source", "src 192.0.2.99", func(o *verify.Observation) { o.Hop.Src = stranger })
+	case verify.Neigh:
+		add("no gateway", "no entry", func(o *verify.Observation) { o.Entries = nil })
+		add("a silent gateway", "does not answer", func(o *verify.Observation) { o.Entries[0].MAC = labs.MAC{} })
+		add("a wrong gateway", "the lab says", func(o *verify.Observation) { o.Entries[0].MAC = strangerMAC })
+		add("a pod of another node", "not on this link", func(o *verify.Observation) {
+			o.Entries = append(o.Entries, verify.Entry{IP: stranger, MAC: strangerMAC})
+		})
+		if len(c.More.May) > 0 {
+			add("a wrong neighbour", "the lab says", func(o *verify.Observation) {
+				o.Entries = append(o.Entries, verify.Entry{IP: c.More.May[0].IP, MAC: strangerMAC})
+			})
+		}
+	case verify.Table:
+		add("no device", "no interface", func(o *verify.Observation) { o.Present = false })
+		add("too many", "too many", func(o *verify.Observation) {
+			o.Entries = append(o.Entries, verify.Entry{IP: stranger, MAC: strangerMAC})
+		})
+		if len(c.More.Must) > 0 {
+			add("one missing", "missing", func(o *verify.Observation) { o.Entries = o.Entries[1:] })
+			add("one wrong", "missing", func(o *verify.Observation) { o.Entries[0].IP = stranger })
+			add("one twice", "too many", func(o *verify.Observation) { o.Entries = append(o.Entries, o.Entries[0]) })
+		}
+	case verify.Device:
+		add("no device", "no interface", func(o *verify.Observation) { o.Present = false })
+		add("vni", "vni", func(o *verify.Observation) { o.Device.VNI++ })
+		add("port", "port", func(o *verify.Observation) { o.Device.Port++ })
+		add("local", "local", func(o *verify.Observation) { o.Device.Local = stranger })
+		add("parent", "dev", func(o *verify.Observation) { o.Device.Parent = "eth9" })
+		add("learning", "learning", func(o *verify.Observation) { o.Device.Learning = true })
+		add("mtu", "mtu", func(o *verify.Observation) { o.Device.MTU-- })
+		add("mac", "mac", func(o *verify.Observation) { o.Device.MAC = strangerMAC })
+	case verify.Control:
+		add("no such parameter", "there is no", func(o *verify.Observation) { o.Present = false })
+		add("another value", "is 7", func(o *verify.Observation) { o.Value = "7" })
+	}
+	return list
+}
+
+// TestEveryCheckCanFail takes every check of every lab that ships: it passes
+// when its promise is kept, fails when it is broken in any way, and does
+// neither when nothing could be seen.
+func TestEveryCheckCanFail(t *testing.T) {
+	kinds := map[verify.Kind]bool{}
+	for _, name := range labs.Shipped() {
+		if name == "big" {
+			continue // nothing that the others do not have
+		}
+		for _, c := range verify.Checks(shipped(t, name)) {
+			kinds[c.Kind] = true
+			if r := verify.Judge(c, kept(c), nil); r.Verdict != verify.Pass || r.Reason != "" {
+				t.Errorf("%s: kept: %s %q", c.ID(), r.Verdict, r.Reason)
+			}
+			list := faults(c)
+			if len(list) == 0 {
+				t.Errorf("%s cannot fail", c.ID())
+			}
+			for _, f := range list {
+				if r := verify.Judge(c, f.o, nil); r.Verdict != verify.Fail || !strings.Contains(r.Reason, f.word) {
+					t.Errorf("%s: %s: %s %q, want a failure with %q", c.ID(), f.name, r.Verdict, r.Reason, f.word)
+				}
+			}
+			if r := verify.Judge(c, kept(c), errors.New("no such namespace")); r.Verdict != verify.Error {
+				t.Errorf("%s: not made: %s %q", c.ID(), r.Verdict, r.Reason)
+			}
+		}
+	}
+	for _, k := range []verify.Kind{verify.ICMP, verify.TCP, verify.UDP, verify.Route, verify.Neigh, verify.Device, verify.Table, verify.Control} {
+		if !kinds[k] {
+			t.Errorf("no lab has a check of kind %s", k)
+		}
+	}
+}
+
+func TestJudge(t *testing.T) {
+	addr := netip.MustParseAddr
+	client := &verify.End{Name: "default/client", Kind: labs.RefPod, NS: "duo.client"}
+	web := &verify.End{Name: "default/web", Kind: labs.RefPod, NS: "duo.web"}
+	svc := &verify.End{Name: "svc default/web:80", Kind: labs.RefService}
+	ping := verify.Check{Kind: verify.ICMP, From: client, To: web, Addr: addr("10.244.2.2"), TTL: 62, Want: labs.Reachable, Wait: time.Second}
+	tcp := verify.Check{Kind: verify.TCP, From: client, To: web, Addr: ping.Addr, Src: addr("10.244.1.2"), Want: labs.Reachable, Wait: time.Second}
+	vip := verify.Check{Kind: verify.TCP, From: client, To: svc, Addr: addr("10.96.0.1"), Port: 80, Want: labs.Reachable, Wait: time.Second,
+		More: &verify.More{Behind: []verify.Server{{At: netip.MustParseAddrPort("10.244.2.2:8080"), On: web, Src: addr("10.244.1.2")}}}}
+	quiet := vip
+	quiet.Want, quiet.More = labs.Timeout, nil
+	udp := vip
+	udp.Kind = verify.UDP
+	foreign := []verify.Answer{{}}
+	for _, tt := range []struct {
+		name    string
+		check   verify.Check
+		o       verify.Observation
+		err     error
+		verdict verify.Verdict
+		reason  string
+	}{
+		{"well", ping, verify.Observation{Outcome: labs.Reachable, TTL: 62}, nil, verify.Pass, ""},
+		{"silence", ping, verify.Observation{Outcome: labs.Timeout}, nil, verify.Fail, "no answer from 10.244.2.2 within 1s"},
+		{"a router says no", ping, verify.Observation{Outcome: labs.Unreachable, Detail: "icmp: host unreachable from 10.244.1.1"}, nil,
+			verify.Fail, "no answer from 10.244.2.2 (icmp: host unreachable from 10.244.1.1)"},
+		{"a detour", ping, verify.Observation{Outcome: labs.Reachable, TTL: 61}, nil, verify.Fail, "the answer has TTL 61, the lab says 62: it crossed 3 routers, not 2"},
+		{"masqueraded", tcp, verify.Observation{Outcome: labs.Reachable, Answers: []verify.Answer{{NS: "duo.web", Client: addr("10.244.2.1")}}}, nil,
+			verify.Fail, "the server saw 10.244.2.1, the lab says 10.244.1.2"},
+		{"no endpoint but one", vip, verify.Observation{Outcome: labs.Refused, Detail: "connection refused"}, nil,
+			verify.Fail, "10.96.0.1:80 refused (connection refused), the lab says reachable"},
+		{"some endpoints", vip, verify.Observation{Outcome: labs.Timeout, Answers: []verify.Answer{{NS: "x"}}}, nil,
+			verify.Fail, "no answer from 10.96.0.1:80 within 1s after answers from 1 of 1 endpoints"},
+		{"somebody else's server", vip, verify.Observation{Outcome: labs.Reachable, Answers: foreign}, nil, verify.Pass, ""},
+		{"isolation broken", quiet, verify.Observation{Outcome: labs.Reachable, Answers: foreign}, nil, verify.Fail, "10.96.0.1:80 answered, the lab says timeout"},
+		{"isolation by an error", quiet, verify.Observation{Outcome: labs.Unreachable, Detail: "icmp: prohibited by a filter from 10.0.0.1"}, nil,
+			verify.Fail, "no way to 10.96.0.1:80 (icmp: prohibited by a filter from 10.0.0.1), the lab says timeout"},
+		{"isolated", quiet, verify.Observation{Outcome: labs.Timeout}, nil, verify.Pass, ""},
+		{"a server that need not answer", udp, verify.Observation{Outcome: labs.Timeout, Silent: true}, nil,
+			verify.Skip, "a server that is not netlab's holds UDP port 80 and did not answer the question"},
+		{"no probe", quiet, verify.Observation{}, errors.New("operation not permitted"), verify.Error, "cannot look from default/client: operation not permitted"},
+		{"an unknown kind", verify.Check{Kind: "smell", From: client}, verify.Observation{}, nil, verify.Error, `nobody knows how to judge a check of kind "smell"`},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			r := verify.Judge(tt.check, tt.o, tt.err)
+			if r.Verdict != tt.verdict || r.Reason != tt.reason {
+				t.Errorf("got %s %q, want %s %q", r.Verdict, r.Reason, tt.verdict, tt.reason)
+			}
+		})
+	}
+}

@@ -1,0 +1,153 @@
+package probe
+
+import (
+	"cmp"
+	"net/netip"
+	"slices"
+
+	"golang.org/x/sys/unix"
+
+	"netlab/verify"
+)
+
+// tile is how many ends by how many ends are taken together: their checks
+// share most of the entries they make.
+const tile = 64
+
+// learned is an entry that traffic makes: a namespace learns a neighbour.
+type learned struct {
+	ns *verify.End
+	ip netip.Addr
+}
+
+// schedule splits checks into blocks, each of which makes no more neighbour
+// entries than a budget allows. All checks of one pair of ends are in one
+// block, unless the budget is very small.
+func schedule(checks []verify.Check, some []int, budget map[int]int) [][]int {
+	number := map[*verify.End]int{}
+	numbered := func(e *verify.End) int {
+		if e == nil {
+			return 0
+		}
+		n, ok := number[e]
+		if !ok {
+			n = len(number)
+			number[e] = n
+		}
+		return n
+	}
+	type placed struct{ check, row, col int }
+	order := make([]placed, len(some))
+	for k, i := range some {
+		order[k] = placed{i, numbered(checks[i].From) / tile, numbered(checks[i].To) / tile}
+	}
+	slices.SortStableFunc(order, func(a, b placed) int {
+		return cmp.Or(cmp.Compare(a.row, b.row), cmp.Compare(a.col, b.col))
+	})
+
+	var blocks [][]int
+	var block []int
+	made, count := map[learned]bool{}, map[int]int{}
+	var makes []learned
+	for _, p := range order {
+		makes = entries(makes[:0], &checks[p.check])
+		extra := map[int]int{}
+		for _, l := range makes {
+			if !made[l] {
+				extra[family(l.ip)]++
+			}
+		}
+		if len(block) > 0 && over(count, extra, budget) {
+			blocks, block = append(blocks, block), nil
+			clear(made)
+			clear(count)
+		}
+		for _, l := range makes {
+			if !made[l] {
+				made[l] = true
+				count[family(l.ip)]++
+			}
+		}
+		block = append(block, p.check)
+	}
+	if len(block) > 0 {
+		blocks = append(blocks, block)
+	}
+	return blocks
+}
+
+// over reports whether count and extra together exceed a budget.
+func over(count, extra, budget map[int]int) bool {
+	for f, n := range extra {
+		if count[f]+n > budget[f] {
+			return true
+		}
+	}
+	return false
+}
+
+func family(a netip.Addr) int {
+	if a.Is4() {
+		return unix.AF_INET
+	}
+	return unix.AF_INET6
+}
+
+// entries adds to list the neighbour entries that a check makes at both ends
+// and on the machines between them, as far as the ends tell: each side of a
+// link learns the other.
+func entries(list []learned, c *verify.Check) []learned {
+	if c.To != nil {
+		list = way(list, c.From, c.To, c.Addr)
+	}
+	if c.More == nil {
+		return list
+	}
+	for _, e := range c.More.Stir {
+		for _, a := range e.Addrs {
+			list = way(list, c.From, e, a)
+		}
+	}
+	for _, s := range c.More.Behind {
+		list = way(list, c.From, s.On, s.At.Addr())
+	}
+	return list
+}
+
+// way adds the entries of the way from one end to an address of another.
+func way(list []learned, from, to *verify.End, dst netip.Addr) []learned {
+	src := like(from.Addrs, dst)
+	if from.Host != nil && from.Host == to.Host && from.Bridged {
+		return append(list, learned{from, dst}, learned{to, src})
+	}
+	list = leave(leave(list, from, src), to, dst)
+	a, b := from, to
+	if from.Host != nil {
+		a = from.Host
+	}
+	if to.Host != nil {
+		b = to.Host
+	}
+	if a != b {
+		list = append(list, learned{a, like(b.Addrs, dst)}, learned{b, like(a.Addrs, dst)})
+	}
+	return list
+}
+
+// leave adds the entries of the link between a pod and its node.
+func leave(list []learned, pod *verify.End, addr netip.Addr) []learned {
+	if pod.Host == nil {
+		return list
+	}
+	return append(list, learned{pod, like(pod.Gateways, addr)}, learned{pod.Host, addr})
+}
+
+// like returns the address of the family of a.
+func like(addrs []netip.Addr, a netip.Addr) netip.Addr {
+	for _, some := range addrs {
+		if some.Is4() == a.Is4() {
+			return some
+		}
+	}
+	return a
+}

@@ -1,0 +1,60 @@
+package verify
+
+import (
+	"time"
+)
+
+// Report is what became of all checks of a run, in the order of [Checks].
+type Report struct {
+	Lab     string
+	File    string // lab file as the author gave it
+	Started time.Time
+	Took    time.Duration
+	Results []Result
+}
+
+// Counts are how many checks have each verdict.
+type Counts struct{ Passed, Failed, Errors, Skipped int }
+
+// Total is how many checks there are.
+func (c Counts) Total() int { return c.Passed + c.Failed + c.Errors + c.Skipped }
+
+// Well reports whether nothing failed and everything could be looked at.
+func (c Counts) Well() bool { return c.Failed == 0 && c.Errors == 0 }
+
+// Counts counts all results.
+func (r Report) Counts() Counts { return count(r.Results) }
+
+func count(results []Result) Counts {
+	var c Counts
+	for i := range results {
+		switch results[i].Verdict {
+		case Pass:
+			c.Passed++
+		case Fail:
+			c.Failed++
+		case Skip:
+			c.Skipped++
+		default:
+			c.Errors++
+		}
+	}
+	return c
+}
+
+// byGroup returns the results group by group, without empty groups.
+func (r Report) byGroup() [][]Result {
+	var parts [][]Result
+	for start := 0; start < len(r.Results); {
+		end := start
+		for end < len(r.Results) && r.Results[end].Check.Group == r.Results[start].Check.Group {
+			end++
+		}
+		parts = append(parts, r.Results[start:end])
+		start = end
+	}
+	return parts
+}
+
+// bad reports whether r is no Pass and no Skip.
+func (r *Result) bad() bool { return r.Verdict != Pass && r.Verdict != Skip }
