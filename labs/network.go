@@ -26,9 +26,6 @@ func (r *resolver) resolveNetwork() {
 	if spec.Mode.Written() {
 		nw.Pos = spec.Mode.Pos
 	}
-	if spec.VXLAN.OK() && nw.Mode != ModeVXLAN && spec.Mode.OK() && !r.reportedAt(spec.Mode.Pos) {
-		r.errorf(spec.VXLAN.Place, "", "has no meaning in mode %s", nw.Mode)
-	}
 	members := r.clusterNodes()
 	if len(members) > 0 {
 		r.useClusterSubnets(nw)

@@ -181,10 +181,17 @@ func (d *desired) defaultRoutes(n *labs.Node) {
 	}
 }
 
+// defaultMetric6 is what an IPv6 route has that was given no metric
+// (IP6_RT_PRIO_USER in include/uapi/linux/ipv6_route.h).
+const defaultMetric6 = 1024
+
 // staticRoute names the interface of every hop, as the kernel does when it is
 // asked.
 func staticRoute(n *labs.Node, r labs.Route) Route {
 	route := Route{NS: n.NS, Table: r.Table, To: r.To, Metric: r.Metric, Type: Unicast, Src: r.Src}
+	if r.To.Addr().Is6() && r.Metric == defaultMetric6 {
+		route.Metric = 0
+	}
 	if len(r.Via) == 0 {
 		route.Hop = Hop{Dev: r.Dev}
 		return route

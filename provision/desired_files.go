@@ -28,7 +28,7 @@ func (d *desired) files() {
 		}
 		h.add("pod/"+p.ID(), addrs, qualified(p.Name, p.Namespace, "pod.cluster.local"))
 	}
-	d.add(File{"hosts", h.b.String()}, File{"resolv.conf", resolvConf(d.lab)})
+	d.add(File{d.lab.Name, "hosts", h.b.String()}, File{d.lab.Name, "resolv.conf", resolvConf(d.lab)})
 }
 
 // hosts writes a hosts file in which every name belongs to one thing.

@@ -7,7 +7,8 @@ import (
 )
 
 func (d *desired) sysctl(ns, name, value string) {
-	d.add(Sysctl{NS: ns, Name: name, Dev: sysctlDevice(name), Value: value})
+	// The kernel separates several numbers by tabs, people by whatever.
+	d.add(Sysctl{NS: ns, Name: name, Dev: sysctlDevice(name), Value: strings.Join(strings.Fields(value), " ")})
 }
 
 // sysctlDevice returns the interface that a parameter belongs to, or "":

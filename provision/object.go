@@ -24,12 +24,15 @@ const (
 	KindRoute
 	KindRule
 	KindRuleset
+	KindPause
+	KindSupervisor // of the lab, last of all
 )
 
 var kindNames = [...]string{
 	KindNamespace: "namespace", KindFile: "file", KindSysctl: "sysctl", KindLink: "link",
 	KindLinkSysctl: "sysctl", KindPort: "port", KindAddr: "addr", KindNeigh: "neigh",
 	KindFDB: "fdb", KindRoute: "route", KindRule: "rule", KindRuleset: "netfilter",
+	KindPause: "pause", KindSupervisor: "supervisor",
 }
 
 // String returns the kind's name as it stands in a printed plan.
@@ -127,8 +130,9 @@ func (n Namespace) Key() Key { return Key{KindNamespace, n.Name, ""} }
 // Needs implements [Object].
 func (n Namespace) Needs() []Key { return nil }
 
-// Claims implements [Object].
-func (n Namespace) Claims() []Key { return []Key{n.Key()} }
+// Claims implements [Object]. The loopback device comes and goes with its
+// namespace.
+func (n Namespace) Claims() []Key { return []Key{n.Key(), linkKey(n.Name, "lo")} }
 
 // Attrs implements [Object].
 func (n Namespace) Attrs() []Attr {
@@ -148,6 +152,7 @@ func (n Namespace) recreate(old Object) string {
 // File is a file of the lab's names directory, which is /etc/netns/<namespace>
 // for every namespace of the lab.
 type File struct {
+	Lab     string
 	Name    string // "hosts" or "resolv.conf"
 	Content string
 }

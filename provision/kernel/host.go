@@ -38,7 +38,6 @@ type Host struct {
 
 	mu       sync.Mutex
 	prepared map[string]bool // labs for whose namespaces there are directories
-	lab      string          // observed last; the steps of a File do not say theirs
 }
 
 var _ provision.Kernel = (*Host)(nil)

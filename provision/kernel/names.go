@@ -79,20 +79,17 @@ func unlinkAllNames(lab, etc string) error {
 // in place: a running shell has this very file mounted over the one in /etc and
 // would not see another of the same name.
 func (h *Host) doFile(op provision.Op, f provision.File) error {
-	h.mu.Lock()
-	lab := h.lab
-	h.mu.Unlock()
-	if lab == "" {
-		return errors.New("no lab was observed that the file could belong to")
+	if err := checkLab(f.Lab); err != nil {
+		return err
 	}
-	path, err := h.filePath(lab, f.Name)
+	path, err := h.filePath(f.Lab, f.Name)
 	if err != nil {
 		return err
 	}
 	if op == provision.Delete {
 		return os.Remove(path)
 	}
-	if err := h.dir.make(lab); err != nil {
+	if err := h.dir.make(f.Lab); err != nil {
 		return err
 	}
 	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC|unix.O_NOFOLLOW, 0o644)
@@ -128,7 +125,7 @@ func (h *Host) files(lab string) ([]provision.File, error) {
 		if err != nil {
 			return nil, err
 		}
-		files = append(files, provision.File{Name: e.Name(), Content: string(content)})
+		files = append(files, provision.File{Lab: lab, Name: e.Name(), Content: string(content)})
 	}
 	return files, nil
 }

@@ -22,10 +22,6 @@ func (h *Host) Observe(ctx context.Context, want provision.State) (provision.Sta
 	if err := checkLab(want.Lab); err != nil {
 		return provision.State{}, err
 	}
-	h.mu.Lock()
-	h.lab = want.Lab
-	h.mu.Unlock()
-
 	names, err := netns.List(want.Lab + ".")
 	if err != nil {
 		return provision.State{}, err

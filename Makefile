@@ -1,0 +1,43 @@
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+GO ?= go
+LINT := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+
+# What labs need, and what the tests look at them with.
+RUN_PACKAGES := iptables iproute2
+TEST_PACKAGES := $(RUN_PACKAGES) gcc libc6-dev iputils-ping curl conntrack tcpdump netcat-openbsd jq procps
+
+help: ## list the targets
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+build: ## build bin/netlab
+	$(GO) build -trimpath -o bin/netlab ./cmd/netlab
+
+demo: ## bring up a two-node lab, verify it, show it (needs root)
+	@scripts/demo.sh $(RUN_PACKAGES)
+
+test: deps ## install what the tests need and run all of them
+	scripts/test.sh
+
+deps:
+	@scripts/deps.sh $(TEST_PACKAGES)
+
+run-deps:
+	@scripts/deps.sh $(RUN_PACKAGES)
+
+golden: ## rewrite golden files; read the diff before you commit
+	$(GO) test ./labs ./provision/... ./verify -update
+	UPDATE_SCRIPTS=1 $(GO) test ./cmd/netlab -run Script
+
+fuzz: ## fuzz the lab file parser for a minute
+	$(GO) test ./labs -run xxx -fuzz FuzzLoad -fuzztime 60s
+
+lint: ## gofmt, go vet and golangci-lint
+	test -z "$$(gofmt -l .)"
+	$(GO) vet ./...
+	$(GO) run $(LINT) run
+
+clean: ## remove what was built
+	rm -rf bin
+
+.PHONY: help build demo test deps run-deps golden fuzz lint clean

@@ -1,0 +1,81 @@
+package netlab_test
+
+import (
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// imports is the architecture: what each package may import of this module.
+// A package that is not listed fails the test, so a new one has to be placed.
+var imports = map[string][]string{
+	"labs":                 {},
+	"provision/netns":      {},
+	"provision/netfilter":  {},
+	"provision/kubeproxy":  {"labs", "provision/netfilter"},
+	"provision":            {"labs", "provision/netfilter", "provision/kubeproxy"},
+	"provision/runtime":    {"labs", "provision", "provision/netns"},
+	"provision/kernel":     {"labs", "provision", "provision/netfilter", "provision/netns", "provision/runtime"},
+	"provision/fake":       {"labs", "provision"},
+	"provision/kerneltest": {"labs", "provision", "provision/netfilter"},
+	"verify":               {"labs", "provision"},
+	"verify/probe":         {"labs", "provision", "provision/netns", "verify"},
+	"cmd/netlab": {
+		"labs", "provision", "provision/kernel", "provision/netns", "provision/runtime",
+		"verify", "verify/probe",
+	},
+}
+
+// onlyIn names the packages that may reach outside the process in this way.
+var onlyIn = map[string]string{
+	"github.com/vishvananda/netlink":    "provision/kernel verify/probe",
+	"github.com/vishvananda/netlink/nl": "provision/kernel verify/probe",
+	"github.com/vishvananda/netns":      "none",
+	"golang.org/x/sys/unix":             "provision/kernel provision/netns provision/runtime verify/probe cmd/netlab",
+	"os/exec":                           "provision/kernel provision/netns cmd/netlab",
+	"log":                               "none",
+	"testing":                           "provision/kerneltest",
+}
+
+// TestImportsGoOneWay holds the packages to the table.
+func TestImportsGoOneWay(t *testing.T) {
+	out, err := exec.CommandContext(t.Context(), "go", "list", "-f", `{{.ImportPath}} {{join .Imports " "}}`, "./...").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(out)) {
+		words := strings.Fields(line)
+		pkg := strings.TrimPrefix(words[0], "netlab/")
+		if pkg == "netlab" {
+			continue
+		}
+		allowed, listed := imports[pkg]
+		if !listed {
+			t.Errorf("package %s has no place in the import table", pkg)
+		}
+		for _, imp := range words[1:] {
+			if own, ok := strings.CutPrefix(imp, "netlab/"); ok && !slices.Contains(allowed, own) {
+				t.Errorf("%s imports %s; the table allows %v", pkg, own, allowed)
+			}
+			if where, ok := onlyIn[imp]; ok && !slices.Contains(strings.Fields(where), pkg) {
+				t.Errorf("%s imports %s, which belongs in: %s", pkg, imp, where)
+			}
+		}
+	}
+}
+
+// TestPackagesSayWhatTheyAre wants a package comment in a file of its own or
+// beside the main type, in every package.
+func TestPackagesSayWhatTheyAre(t *testing.T) {
+	out, err := exec.CommandContext(t.Context(), "go", "list", "-f", `{{.ImportPath}}|{{.Doc}}`, "./...").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(out)) {
+		pkg, doc, _ := strings.Cut(strings.TrimSpace(line), "|")
+		if pkg != "netlab" && doc == "" {
+			t.Errorf("package %s has no package comment", pkg)
+		}
+	}
+}

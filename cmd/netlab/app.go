@@ -1,0 +1,171 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/agext/levenshtein"
+	"github.com/urfave/cli/v2"
+)
+
+const labHelp = `LAB is a path (it contains / or ends in .yaml), - for standard input, the name
+of a lab that is up, or the name of one that ships (netlab list).`
+
+// newApp returns the command line of netlab.
+func newApp(sys system) *cli.App {
+	app := &cli.App{
+		Name:  "netlab",
+		Usage: "Kubernetes networking on plain kernel objects, from one file",
+		Description: `Start with:  netlab up two-node
+             netlab verify two-node
+             netlab exec two-node client -- curl http://web
+
+` + labHelp,
+		Writer:               sys.stdout,
+		ErrWriter:            sys.stderr,
+		EnableBashCompletion: true,
+		HideVersion:          true,
+		ExitErrHandler:       func(*cli.Context, error) {}, // run decides the exit code, nobody else
+		OnUsageError:         badUsage,
+		Action:               noCommand,
+		Commands: []*cli.Command{
+			upCommand(sys), planCommand(sys), downCommand(sys), verifyCommand(sys),
+			statusCommand(sys), execCommand(sys), shellCommand(sys),
+			validateCommand(sys), listCommand(sys), reportCommand(sys),
+			completionCommand(sys), versionCommand(sys),
+		},
+	}
+	for _, c := range app.Commands {
+		c.OnUsageError = badUsage
+		c.HideHelpCommand = true
+		if c.BashComplete == nil {
+			c.BashComplete = completeLabs(sys)
+		}
+	}
+	return app
+}
+
+func badUsage(c *cli.Context, err error, _ bool) error {
+	text := strings.TrimPrefix(err.Error(), "flag provided but not defined: ")
+	if text != err.Error() {
+		flag := strings.TrimLeft(text, "-")
+		if len(flag) > 1 {
+			flag = "-" + flag
+		}
+		err = fmt.Errorf("there is no flag -%s", flag)
+	}
+	name := c.Command.FullName()
+	if name == "" || name == c.App.Name {
+		return usageError("%v\n    hint: netlab --help lists the commands", err)
+	}
+	return usageError("%v\n    hint: netlab %s --help shows what it takes", err, name)
+}
+
+// noCommand runs when the first word is no command.
+func noCommand(c *cli.Context) error {
+	if c.NArg() == 0 {
+		return cli.ShowAppHelp(c)
+	}
+	word := c.Args().First()
+	hint := "netlab --help lists the commands"
+	if s := nearest(word, commandNames(c.App)); s != "" {
+		hint = fmt.Sprintf("did you mean %q?", "netlab "+s)
+	}
+	return usageError("there is no command %q\n    hint: %s", word, hint)
+}
+
+func commandNames(app *cli.App) []string {
+	var names []string
+	for _, c := range app.VisibleCommands() {
+		names = append(names, c.Name)
+	}
+	return names
+}
+
+// nearest returns the word of known that was most likely meant by word, or ""
+// if none comes close.
+func nearest(word string, known []string) string {
+	best, distance := "", max(2, len(word)/3)+1
+	for _, k := range known {
+		if d := levenshtein.Distance(word, k, nil); d < distance {
+			best, distance = k, d
+		}
+	}
+	return best
+}
+
+// args checks how many arguments a command was given. names are the words of
+// its usage, such as LAB.
+func args(c *cli.Context, names ...string) error {
+	if c.NArg() == len(names) {
+		return nil
+	}
+	usage := strings.TrimSpace("netlab " + c.Command.Name + " " + strings.Join(names, " "))
+	if c.NArg() < len(names) {
+		return usageError("%s is missing\n    usage: %s", names[c.NArg()], usage)
+	}
+	return usageError("%q is one argument too many\n    usage: %s", c.Args().Get(len(names)), usage)
+}
+
+// reorder puts flags before arguments, so that "netlab verify LAB -o json"
+// works, and ends the flags with --. What follows a -- of the user's, or the
+// first two arguments of exec, is left alone.
+func reorder(app *cli.App, argv []string) ([]string, error) {
+	if len(argv) < 2 {
+		return argv, nil
+	}
+	if argv[len(argv)-1] == "--generate-bash-completion" {
+		return argv, nil
+	}
+	command := app.Command(argv[1])
+	if command == nil {
+		return argv, nil
+	}
+	var flags, rest []string
+	words := argv[2:]
+	for len(words) > 0 {
+		w := words[0]
+		words = words[1:]
+		if w == "--" || (command.Name == "exec" && len(rest) == 2) {
+			if w != "--" {
+				rest = append(rest, w)
+			}
+			rest = append(rest, words...)
+			break
+		}
+		if len(w) < 2 || w[0] != '-' {
+			rest = append(rest, w)
+			continue
+		}
+		flags = append(flags, w)
+		if takesValue(command, w) {
+			if len(words) == 0 {
+				return nil, usageError("flag %s needs a value\n    hint: netlab %s --help shows what it takes", w, command.Name)
+			}
+			flags = append(flags, words[0])
+			words = words[1:]
+		}
+	}
+	ordered := append(argv[:2:2], flags...)
+	if len(rest) > 0 {
+		ordered = append(ordered, "--")
+	}
+	return append(ordered, rest...), nil
+}
+
+// takesValue reports whether the word after flag w belongs to it.
+func takesValue(command *cli.Command, w string) bool {
+	name := strings.TrimLeft(w, "-")
+	if strings.Contains(name, "=") {
+		return false
+	}
+	for _, f := range command.Flags {
+		for _, n := range f.Names() {
+			if n == name {
+				_, isBool := f.(*cli.BoolFlag)
+				return !isBool
+			}
+		}
+	}
+	return false
+}

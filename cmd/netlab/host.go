@@ -1,0 +1,124 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"netlab/provision"
+	"netlab/provision/kernel"
+	"netlab/provision/netns"
+	"netlab/provision/runtime"
+)
+
+// host is the machine as the commands use it.
+type host interface {
+	provision.Kernel
+
+	// Lock makes this process the only writer of a lab until unlock is called.
+	Lock(ctx context.Context, lab string, timeout time.Duration) (unlock func(), err error)
+	// SaveLab keeps the lab file that was applied, LoadLab returns it.
+	SaveLab(lab, file string, data []byte) error
+	LoadLab(lab string) (file string, data []byte, err error)
+	// RunDir is where the runtime files of a lab are, if it has any.
+	RunDir(lab string) string
+	// EndProcesses ends what runs in namespaces and returns how many processes
+	// it were.
+	EndProcesses(ctx context.Context, namespaces []string) (int, error)
+	// Settle waits until the kernel has released the namespaces that were
+	// deleted.
+	Settle(ctx context.Context) error
+	// RemoveRunDir removes the runtime files of a lab that is gone.
+	RemoveRunDir(lab string) error
+	// Labs lists the labs of which anything is left on this host.
+	Labs() ([]string, error)
+	Close()
+}
+
+// lockTimeout is how long a command waits for another one that changes the
+// same lab.
+const lockTimeout = 10 * time.Second
+
+// machine is the host that netlab runs on.
+type machine struct{ *kernel.Host }
+
+func openMachine(string) (host, error) {
+	h, err := kernel.Open(kernel.Options{})
+	if err != nil {
+		return nil, err
+	}
+	return machine{h}, nil
+}
+
+// pathName is a file beside the copy of a lab file. It holds the path under
+// which the author knows the file.
+const pathName = "lab.path"
+
+// SaveLab implements [host].
+func (m machine) SaveLab(lab, file string, data []byte) error {
+	if err := m.Host.SaveLab(lab, data); err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(m.RunDir(lab), pathName), []byte(file), 0o600)
+}
+
+// LoadLab implements [host].
+func (m machine) LoadLab(lab string) (string, []byte, error) {
+	data, err := m.Host.LoadLab(lab)
+	if err != nil {
+		return "", nil, err
+	}
+	return savedPath(m.RunDir(lab)), data, nil
+}
+
+func savedPath(runDir string) string {
+	path, err := os.ReadFile(filepath.Join(runDir, pathName))
+	if err != nil || len(path) == 0 {
+		return filepath.Join(runDir, "lab.yaml")
+	}
+	return string(path)
+}
+
+// EndProcesses implements [host].
+func (m machine) EndProcesses(ctx context.Context, namespaces []string) (int, error) {
+	inodes := map[uint64]string{}
+	for _, name := range namespaces {
+		path, err := netns.Path(name)
+		if err != nil {
+			return 0, err
+		}
+		inode, err := runtime.Inode(path)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return 0, err
+		}
+		inodes[inode] = name
+	}
+	return runtime.End(ctx, inodes, runtime.Grace)
+}
+
+// savedLab returns the file of a lab that is up. It needs no kernel.
+func savedLab(name string) (source, error) {
+	if strings.ContainsAny(name, "/\x00") || strings.HasPrefix(name, ".") {
+		return source{}, os.ErrNotExist
+	}
+	dir := filepath.Join(kernel.DefaultRunDir, name)
+	data, err := os.ReadFile(filepath.Join(dir, "lab.yaml"))
+	return source{savedPath(dir), data}, err
+}
+
+// runningLabs lists the labs of which anything is left on this host.
+func runningLabs() ([]string, error) {
+	h, err := kernel.Open(kernel.Options{})
+	if err != nil {
+		return nil, err
+	}
+	defer h.Close()
+	return h.Labs()
+}

@@ -1,0 +1,91 @@
+// Command netlab makes Kubernetes-like networks out of network namespaces: it
+// reads a lab file, makes the kernel equal to it, and proves that it works.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"netlab/labs"
+)
+
+// Exit codes. Scripts rely on them; do not renumber.
+const (
+	exitOK      = 0
+	exitFailed  = 1 // it could not be done
+	exitUsage   = 2 // the command line or the lab file is wrong
+	exitDiffers = 3 // the lab is not as its file says
+	exitExec    = 125
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // the second signal ends the process at once
+	code := run(ctx, os.Args, system{
+		stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr,
+		getenv: os.Getenv, open: openMachine,
+	})
+	stop()
+	os.Exit(code)
+}
+
+// system is everything that a run touches.
+type system struct {
+	stdin          io.Reader
+	stdout, stderr io.Writer
+	getenv         func(string) string
+	open           func(lab string) (host, error)
+}
+
+// run is main without the process. It returns the exit code.
+func run(ctx context.Context, args []string, sys system) int {
+	app := newApp(sys)
+	ordered, err := reorder(app, args)
+	if err == nil {
+		err = app.RunContext(ctx, ordered)
+	}
+	if err == nil {
+		return exitOK
+	}
+	if text := err.Error(); text != "" {
+		fmt.Fprintln(sys.stderr, text)
+	}
+	return exitCode(err)
+}
+
+// codeError is an error that decides the exit code. With a nil err the reason
+// has been printed already.
+type codeError struct {
+	code int
+	err  error
+}
+
+func (e *codeError) Error() string {
+	if e.err == nil {
+		return ""
+	}
+	return e.err.Error()
+}
+
+func (e *codeError) Unwrap() error { return e.err }
+
+func usageError(format string, args ...any) error {
+	return &codeError{exitUsage, fmt.Errorf(format, args...)}
+}
+
+func exitCode(err error) int {
+	var coded *codeError
+	var diagnostics labs.Diagnostics
+	switch {
+	case errors.As(err, &coded):
+		return coded.code
+	case errors.As(err, &diagnostics):
+		return exitUsage
+	}
+	return exitFailed
+}

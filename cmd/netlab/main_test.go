@@ -1,0 +1,79 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// TestMain lets the scripts run this program as netlab.
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"netlab": main})
+}
+
+// TestScript runs testdata/script. Scripts that need the kernel begin with
+// [!root] skip and use lab names of their own.
+func TestScript(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/script",
+		UpdateScripts:       os.Getenv("UPDATE_SCRIPTS") != "",
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		Condition: func(cond string) (bool, error) {
+			return cond == "root" && os.Geteuid() == 0, nil
+		},
+		Setup: func(e *testscript.Env) error {
+			e.Setenv("PATH", e.Getenv("PATH")+":/usr/sbin:/sbin")
+			return nil
+		},
+	})
+}
+
+// netlab runs netlab in this process on the real machine and returns what it
+// printed.
+func netlab(t *testing.T, args ...string) (code int, stdout, stderr string) {
+	t.Helper()
+	var out, errs bytes.Buffer
+	code = run(context.WithoutCancel(t.Context()), append([]string{"netlab"}, args...), system{
+		stdin: strings.NewReader(""), stdout: &out, stderr: &errs,
+		getenv: func(string) string { return "" }, open: openMachine,
+	})
+	return code, out.String(), errs.String()
+}
+
+// must runs netlab and fails the test unless it exits with want.
+func must(t *testing.T, want int, args ...string) string {
+	t.Helper()
+	code, stdout, stderr := netlab(t, args...)
+	if code != want {
+		t.Fatalf("netlab %s: exit code %d, want %d\n%s%s", strings.Join(args, " "), code, want, stdout, stderr)
+	}
+	return stdout
+}
+
+func TestReorder(t *testing.T) {
+	app := newApp(system{})
+	for _, tt := range []struct{ in, want string }{
+		{"netlab verify lab -o json", "netlab verify -o json -- lab"},
+		{"netlab up --timings lab", "netlab up --timings -- lab"},
+		{"netlab exec lab pod ls -l", "netlab exec -- lab pod ls -l"},
+		{"netlab exec -it lab pod -- ls -l -- x", "netlab exec -it -- lab pod ls -l -- x"},
+		{"netlab exec lab -i pod -- sh", "netlab exec -i -- lab pod sh"},
+		{"netlab plan - --exit-code", "netlab plan --exit-code -- -"},
+		{"netlab validate --output=json a b", "netlab validate --output=json -- a b"},
+		{"netlab", "netlab"},
+		{"netlab nonsense -x", "netlab nonsense -x"},
+	} {
+		got, err := reorder(app, strings.Fields(tt.in))
+		if err != nil || strings.Join(got, " ") != tt.want {
+			t.Errorf("reorder(%q) = %q, %v; want %q", tt.in, strings.Join(got, " "), err, tt.want)
+		}
+	}
+	if _, err := reorder(app, strings.Fields("netlab verify lab -o")); exitCode(err) != exitUsage {
+		t.Errorf("a flag without its value: %v, want a usage error", err)
+	}
+}

@@ -1,0 +1,152 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/urfave/cli/v2"
+
+	"netlab/labs"
+	"netlab/provision"
+)
+
+func statusCommand(sys system) *cli.Command {
+	return &cli.Command{
+		Name:      "status",
+		Usage:     "labs, nodes, pods, services, addresses, health",
+		ArgsUsage: "[LAB]",
+		Description: labHelp + `
+
+HEALTH is ok, or how many things "netlab up" would mend; "netlab plan" names them.
+Without LAB all labs on this host are shown.`,
+		Flags: []cli.Flag{outputFlag("table", "wide", "json", "yaml"), timingsFlag()},
+		Action: func(c *cli.Context) error {
+			if c.NArg() > 1 {
+				return args(c, "[LAB]")
+			}
+			out, err := sys.output(c)
+			if err != nil {
+				return err
+			}
+			if c.NArg() == 1 {
+				lab, _, err := sys.load(c.Args().First())
+				if err != nil {
+					return err
+				}
+				return status(c.Context, sys, []*labs.Lab{lab}, out)
+			}
+			return statusAll(c.Context, sys, out)
+		},
+	}
+}
+
+// statusAll shows every lab of which anything is left on this host. A lab
+// whose file was lost or no longer parses is named on standard error.
+func statusAll(ctx context.Context, sys system, out output) error {
+	names, err := runningLabs()
+	if err != nil {
+		return err
+	}
+	var all []*labs.Lab
+	var errs []error
+	for _, name := range names {
+		src, err := savedLab(name)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("lab %s: its file is not known; \"netlab down %s\" removes it", name, name))
+			continue
+		}
+		lab, diagnostics := labs.Load(src.file, src.data)
+		if lab == nil {
+			errs = append(errs, diagnostics)
+			continue
+		}
+		all = append(all, lab)
+	}
+	if len(names) == 0 && out.format != "json" && out.format != "yaml" {
+		fmt.Fprintln(out.stdout, "no lab is up; \"netlab list\" shows the labs that ship")
+		return nil
+	}
+	return errors.Join(append(errs, status(ctx, sys, all, out))...)
+}
+
+func status(ctx context.Context, sys system, all []*labs.Lab, out output) error {
+	views := []labView{}
+	for _, lab := range all {
+		view, err := inspect(ctx, sys, lab, out)
+		if err != nil {
+			return err
+		}
+		views = append(views, view)
+	}
+	switch out.format {
+	case "json":
+		return out.json(views)
+	case "yaml":
+		return out.yaml(views)
+	}
+	for i, v := range views {
+		if i > 0 {
+			fmt.Fprintln(out.stdout)
+		}
+		fmt.Fprintf(out.stdout, "lab %s is %s", v.Name, v.State)
+		if v.Changes > 0 && v.State != "down" {
+			fmt.Fprintf(out.stdout, ": %d differences from its file; \"netlab plan %s\" names them, \"netlab up %s\" mends them", v.Changes, v.Name, v.Name)
+		}
+		fmt.Fprint(out.stdout, "\n\n")
+		if err := v.writeTable(out.stdout, tableOptions{health: true, wide: out.format == "wide"}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// inspect compares lab with the kernel and says how each part of it is.
+func inspect(ctx context.Context, sys system, lab *labs.Lab, out output) (labView, error) {
+	h, err := sys.open(lab.Name)
+	if err != nil {
+		return labView{}, err
+	}
+	defer h.Close()
+	out.clock.start("observe")
+	want := provision.Desired(lab).After(previous(h, lab.Name))
+	have, err := h.Observe(ctx, want.Hint())
+	if err != nil {
+		return labView{}, fmt.Errorf("observe lab %s: %w", lab.Name, err)
+	}
+	out.clock.stop()
+	plan := provision.Diff(have, want)
+	changes := map[string]int{}
+	for _, s := range plan.Steps {
+		changes[s.Object.Key().NS]++
+	}
+	v := viewOf(lab, func(ns string) string {
+		o, ok := have.Get(provision.Namespace{Name: ns}.Key())
+		switch {
+		case !ok || o.(provision.Namespace).Condition == provision.Remains:
+			return "missing"
+		case o.(provision.Namespace).Condition == provision.Foreign:
+			return "foreign"
+		case changes[ns] == 1:
+			return "1 difference"
+		case changes[ns] > 1:
+			return fmt.Sprintf("%d differences", changes[ns])
+		}
+		return "ok"
+	})
+	v.Changes = len(plan.Steps)
+	v.State = stateOf(have, plan)
+	return v, nil
+}
+
+func stateOf(have provision.State, plan provision.Plan) string {
+	switch {
+	case len(plan.Conflicts) > 0:
+		return "in conflict"
+	case len(soundNamespaces(have)) == 0:
+		return "down"
+	case plan.Empty():
+		return "up"
+	}
+	return "drifted"
+}

@@ -1,0 +1,302 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"netlab/labs"
+	"netlab/provision"
+	"netlab/verify"
+)
+
+func upCommand(sys system) *cli.Command {
+	return &cli.Command{
+		Name:      "up",
+		Usage:     "make the kernel equal to the lab, whatever it was before",
+		ArgsUsage: "LAB",
+		Description: labHelp + `
+
+Examples:
+   netlab up two-node                 a lab that ships
+   netlab up labs/two-node.yaml       a file
+   netlab up labs/two-node.yaml --verify`,
+		Flags: []cli.Flag{
+			&cli.BoolFlag{Name: "verify", Usage: "run the lab's checks when it is up; exit code 3 if one fails"},
+			outputFlag("text", "json"), timingsFlag(), commandsFlag(),
+			&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "print nothing when all is well"},
+		},
+		Action: func(c *cli.Context) error {
+			if err := args(c, "LAB"); err != nil {
+				return err
+			}
+			out, err := sys.output(c)
+			if err != nil {
+				return err
+			}
+			return up(c.Context, sys, c.Args().First(), upOptions{out: out, verify: c.Bool("verify")})
+		},
+	}
+}
+
+type upOptions struct {
+	out    output
+	verify bool
+}
+
+// up is observe, diff, apply, and a look at the result.
+func up(ctx context.Context, sys system, arg string, opts upOptions) error {
+	lab, src, err := sys.load(arg)
+	if err != nil {
+		return err
+	}
+	h, err := sys.open(lab.Name)
+	if err != nil {
+		return err
+	}
+	defer h.Close()
+	unlock, err := h.Lock(ctx, lab.Name, lockTimeout)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	return journaled(h.RunDir(lab.Name), "up "+src.file, func() error { return converge(ctx, sys, h, lab, src, opts) })
+}
+
+// converge makes the kernel equal to lab. The caller holds the lab's lock.
+func converge(ctx context.Context, sys system, h host, lab *labs.Lab, src source, opts upOptions) error {
+	opts.out.clock.start("observe")
+	want := provision.Desired(lab).After(previous(h, lab.Name))
+	have, err := h.Observe(ctx, want.Hint())
+	if err != nil {
+		return fmt.Errorf("observe lab %s: %w", lab.Name, err)
+	}
+	opts.out.clock.start("diff")
+	plan := provision.Diff(have, want)
+	if err := h.SaveLab(lab.Name, src.file, src.data); err != nil {
+		return err
+	}
+	opts.out.clock.start("apply")
+	err = apply(ctx, h, lab.Name, plan, opts.out)
+	opts.out.clock.stop()
+	if err != nil {
+		return err
+	}
+	if err := opts.out.up(lab, plan); err != nil {
+		return err
+	}
+	if !opts.verify {
+		return nil
+	}
+	return runVerify(ctx, sys, lab, opts.out, verify.Options{})
+}
+
+// apply carries out a plan with progress on the terminal, and says what stands
+// when it went wrong.
+func apply(ctx context.Context, h host, lab string, plan provision.Plan, out output) error {
+	progress := out.progress(len(plan.Steps))
+	res, err := provision.Apply(ctx, plan, h, provision.Options{Progress: progress.step})
+	progress.done()
+	switch {
+	case err == nil:
+		return nil
+	case len(plan.Conflicts) > 0:
+		return err
+	case errors.Is(err, context.Canceled):
+		return fmt.Errorf("stopped after %d of %d steps; run the command again to go on, or \"netlab down %s\" to clean up",
+			res.Count(provision.Done), len(plan.Steps), lab)
+	}
+	return fmt.Errorf("%w\n%d of %d steps done, %d failed, %d not tried; run the command again to go on",
+		err, res.Count(provision.Done), len(plan.Steps), res.Count(provision.Failed), res.Count(provision.Skipped))
+}
+
+// previous returns what the lab looked like when it was applied last, or an
+// empty state.
+func previous(h host, name string) provision.State {
+	file, data, err := h.LoadLab(name)
+	if err != nil {
+		return provision.State{Lab: name}
+	}
+	lab, _ := labs.Load(file, data)
+	if lab == nil {
+		return provision.State{Lab: name}
+	}
+	return provision.Desired(lab)
+}
+
+func planCommand(sys system) *cli.Command {
+	return &cli.Command{
+		Name:        "plan",
+		Usage:       "print what up would change, touching nothing",
+		ArgsUsage:   "LAB",
+		Description: labHelp,
+		Flags: []cli.Flag{
+			&cli.BoolFlag{Name: "exit-code", Usage: "exit with 3 if there is something to change"},
+			outputFlag("text", "json"), timingsFlag(), commandsFlag(),
+		},
+		Action: func(c *cli.Context) error {
+			if err := args(c, "LAB"); err != nil {
+				return err
+			}
+			out, err := sys.output(c)
+			if err != nil {
+				return err
+			}
+			lab, _, err := sys.load(c.Args().First())
+			if err != nil {
+				return err
+			}
+			plan, err := planLab(c.Context, sys, lab, out)
+			if err != nil {
+				return err
+			}
+			if err := out.plan(lab, plan); err != nil {
+				return err
+			}
+			if c.Bool("exit-code") && !plan.Empty() {
+				return &codeError{exitDiffers, nil}
+			}
+			return nil
+		},
+	}
+}
+
+// planLab compares lab with the kernel.
+func planLab(ctx context.Context, sys system, lab *labs.Lab, out output) (provision.Plan, error) {
+	h, err := sys.open(lab.Name)
+	if err != nil {
+		return provision.Plan{}, err
+	}
+	defer h.Close()
+	out.clock.start("observe")
+	want := provision.Desired(lab).After(previous(h, lab.Name))
+	have, err := h.Observe(ctx, want.Hint())
+	if err != nil {
+		return provision.Plan{}, fmt.Errorf("observe lab %s: %w", lab.Name, err)
+	}
+	out.clock.start("diff")
+	defer out.clock.stop()
+	return provision.Diff(have, want), nil
+}
+
+func downCommand(sys system) *cli.Command {
+	return &cli.Command{
+		Name:      "down",
+		Usage:     "remove all of a lab and wait until the kernel has let go",
+		ArgsUsage: "LAB",
+		Description: `LAB is the name of the lab or its file; the file may have mistakes by now.
+Whatever runs in the lab's namespaces is ended.`,
+		Flags: []cli.Flag{
+			&cli.BoolFlag{Name: "all", Usage: "all labs on this host"},
+			&cli.BoolFlag{Name: "yes", Aliases: []string{"y"}, Usage: "do not ask before --all"},
+			outputFlag("text", "json"), timingsFlag(), commandsFlag(),
+			&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "print nothing when all is well"},
+		},
+		Action: func(c *cli.Context) error {
+			out, err := sys.output(c)
+			if err != nil {
+				return err
+			}
+			if c.Bool("all") {
+				if err := args(c); err != nil {
+					return err
+				}
+				return downAll(c.Context, sys, out, c.Bool("yes"))
+			}
+			if err := args(c, "LAB"); err != nil {
+				return err
+			}
+			name, err := sys.name(c.Args().First())
+			if err != nil {
+				return err
+			}
+			return down(c.Context, sys, name, out)
+		},
+	}
+}
+
+// down plans towards nothing.
+func down(ctx context.Context, sys system, name string, out output) error {
+	if !labs.ValidName(name) {
+		return usageError("%q is not the name of a lab", name)
+	}
+	h, err := sys.open(name)
+	if err != nil {
+		return err
+	}
+	defer h.Close()
+	there, err := h.Labs()
+	if err != nil {
+		return err
+	}
+	if !contains(there, name) {
+		return out.down(name, provision.Plan{}, 0)
+	}
+	unlock, err := h.Lock(ctx, name, lockTimeout)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	out.clock.start("observe")
+	have, err := h.Observe(ctx, provision.State{Lab: name})
+	if err != nil {
+		return fmt.Errorf("observe lab %s: %w", name, err)
+	}
+	out.clock.start("processes")
+	ended, err := h.EndProcesses(ctx, soundNamespaces(have))
+	if err != nil {
+		return err
+	}
+	out.clock.start("remove")
+	plan := provision.Diff(have, provision.State{Lab: name})
+	if err := apply(ctx, h, name, plan, out); err != nil {
+		return err
+	}
+	out.clock.start("release")
+	settle, cancel := context.WithTimeout(ctx, settleTimeout)
+	defer cancel()
+	if err := h.Settle(settle); err != nil {
+		return fmt.Errorf("lab %s is removed, but the kernel has not released it yet: %w", name, err)
+	}
+	if err := h.RemoveRunDir(name); err != nil {
+		return err
+	}
+	out.clock.stop()
+	return out.down(name, plan, ended)
+}
+
+// soundNamespaces lists the namespaces of a state that are there and ours.
+func soundNamespaces(s provision.State) []string {
+	var names []string
+	for o := range s.All() {
+		if n, ok := o.(provision.Namespace); ok && n.Condition == provision.Sound {
+			names = append(names, n.Name)
+		}
+	}
+	return names
+}
+
+// settleTimeout bounds the wait for the kernel. It is generous: the kernel
+// needs about a second for a thousand pods.
+const settleTimeout = 60 * time.Second
+
+func downAll(ctx context.Context, sys system, out output, yes bool) error {
+	names, err := runningLabs()
+	if err != nil {
+		return err
+	}
+	if len(names) > 0 && !yes && !sys.confirm(fmt.Sprintf("remove %d lab(s): %s?", len(names), join(names))) {
+		return usageError("nothing removed\n    hint: answer y, or give --yes where nobody can be asked")
+	}
+	var errs []error
+	for _, name := range names {
+		errs = append(errs, down(ctx, sys, name, out))
+	}
+	if len(names) == 0 {
+		return out.down("", provision.Plan{}, 0)
+	}
+	return errors.Join(errs...)
+}

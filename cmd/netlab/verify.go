@@ -1,0 +1,189 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"netlab/labs"
+	"netlab/verify"
+	"netlab/verify/probe"
+)
+
+func verifyCommand(sys system) *cli.Command {
+	return &cli.Command{
+		Name:      "verify",
+		Usage:     "prove that the lab works: run its checks",
+		ArgsUsage: "LAB",
+		Description: labHelp + `
+
+The checks follow from the lab file: who reaches whom and with which address,
+what ARP, routes and the VXLAN device must look like, what services answer, and
+the lab's own verify section. Exit code 3 if a check fails, 1 if one could not
+be made.
+
+Examples:
+   netlab verify two-node
+   netlab verify two-node --only arp,routes
+   netlab verify labs/flat.yaml -o junit > report.xml`,
+		Flags: []cli.Flag{
+			outputFlag("text", "json", "junit", "tap", "github"),
+			&cli.StringSliceFlag{Name: "only", Usage: "only these `GROUPS`: " + groupNames()},
+			&cli.StringSliceFlag{Name: "skip", Usage: "not these `GROUPS`"},
+			&cli.StringSliceFlag{Name: "from", Usage: "only checks from these `NAMES`"},
+			&cli.StringSliceFlag{Name: "to", Usage: "only checks to these `NAMES`"},
+			&cli.DurationFlag{Name: "wait", Usage: "look again for up to `DURATION` at what is not well"},
+			&cli.BoolFlag{Name: "list", Usage: "print the checks without making them"},
+			timingsFlag(),
+		},
+		Action: func(c *cli.Context) error {
+			if err := args(c, "LAB"); err != nil {
+				return err
+			}
+			out, err := sys.output(c)
+			if err != nil {
+				return err
+			}
+			opts, err := verifyFlags(c)
+			if err != nil {
+				return err
+			}
+			lab, _, err := sys.load(c.Args().First())
+			if err != nil {
+				return err
+			}
+			if c.Bool("list") {
+				return out.checks(lab)
+			}
+			return runVerify(c.Context, sys, lab, out, opts)
+		},
+	}
+}
+
+func groupNames() string {
+	var names []string
+	for _, g := range verify.Groups() {
+		names = append(names, string(g))
+	}
+	return strings.Join(names, ", ")
+}
+
+// verifyFlags reads the flags that choose checks.
+func verifyFlags(c *cli.Context) (verify.Options, error) {
+	opts := verify.Options{From: c.StringSlice("from"), To: c.StringSlice("to"), Wait: c.Duration("wait")}
+	for name, list := range map[string]*[]verify.Group{"only": &opts.Only, "skip": &opts.Skip} {
+		for _, g := range c.StringSlice(name) {
+			if !slices.Contains(verify.Groups(), verify.Group(g)) {
+				return opts, usageError("--%s %s: there is no such group of checks\n    hint: one of %s", name, g, groupNames())
+			}
+			*list = append(*list, verify.Group(g))
+		}
+	}
+	return opts, nil
+}
+
+// runVerify makes the checks of a lab that is up, prints the report, and turns
+// the verdict into an exit code.
+func runVerify(ctx context.Context, sys system, lab *labs.Lab, out output, opts verify.Options) error {
+	if err := sys.mustBeUp(lab); err != nil {
+		return err
+	}
+	progress := out.checkProgress()
+	opts.Progress = progress.show
+	out.clock.start("verify")
+	report, err := verify.Run(ctx, lab, probe.New(), opts)
+	progress.done()
+	out.clock.stop()
+	if err != nil {
+		return err
+	}
+	if err := writers[out.format](out.stdout, report); err != nil {
+		return err
+	}
+	switch counts := report.Counts(); {
+	case counts.Failed > 0:
+		return &codeError{exitDiffers, nil}
+	case counts.Errors > 0:
+		return &codeError{exitFailed, nil}
+	}
+	return nil
+}
+
+// writers are the formats of a report.
+var writers = map[string]func(io.Writer, verify.Report) error{
+	"text": verify.WriteText, "json": verify.WriteJSON, "junit": verify.WriteJUnit,
+	"tap": verify.WriteTAP, "github": verify.WriteGitHub,
+}
+
+// mustBeUp refuses a lab of which nothing stands: every check would fail, and
+// none would say why.
+func (sys system) mustBeUp(lab *labs.Lab) error {
+	h, err := sys.open(lab.Name)
+	if err != nil {
+		return err
+	}
+	defer h.Close()
+	up, err := h.Labs()
+	if err != nil {
+		return err
+	}
+	if !slices.Contains(up, lab.Name) {
+		return fmt.Errorf("lab %s is not up\n    hint: netlab up %s", lab.Name, lab.File)
+	}
+	return nil
+}
+
+// checks lists what verify would do.
+func (o output) checks(lab *labs.Lab) error {
+	type checkView struct {
+		ID    string `json:"id"`
+		Group string `json:"group"`
+	}
+	views := []checkView{}
+	for _, c := range verify.Checks(lab) {
+		views = append(views, checkView{c.ID(), string(c.Group)})
+	}
+	if o.format == "json" {
+		return o.json(views)
+	}
+	for _, v := range views {
+		if _, err := fmt.Fprintf(o.stdout, "%-10s %s\n", v.Group, v.ID); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkProgress shows on a terminal how many checks are made.
+func (o output) checkProgress() *checkProgress {
+	p := &checkProgress{began: time.Now()}
+	if o.terminal && !o.quiet {
+		p.out = o.stderr
+	}
+	return p
+}
+
+type checkProgress struct {
+	out   io.Writer
+	began time.Time
+	drawn time.Time
+}
+
+func (p *checkProgress) show(done, total int) {
+	now := time.Now()
+	if p.out != nil && now.Sub(p.began) > progressAfter && now.Sub(p.drawn) > progressEvery {
+		p.drawn = now
+		fmt.Fprintf(p.out, "\r\x1b[K%d of %d checks", done, total)
+	}
+}
+
+func (p *checkProgress) done() {
+	if !p.drawn.IsZero() {
+		fmt.Fprint(p.out, "\r\x1b[K")
+	}
+}

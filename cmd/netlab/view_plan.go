@@ -1,0 +1,234 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"netlab/labs"
+	"netlab/provision"
+)
+
+// planView is a plan in JSON. It is part of the interface.
+type planView struct {
+	Lab       string       `json:"lab"`
+	Changes   []changeView `json:"changes"`
+	Conflicts []string     `json:"conflicts,omitempty"`
+	Created   int          `json:"created"`
+	Updated   int          `json:"updated"`
+	Deleted   int          `json:"deleted"`
+}
+
+type changeView struct {
+	Operation   string            `json:"operation"` // create, update or delete
+	Kind        string            `json:"kind"`
+	Namespace   string            `json:"netns,omitempty"`
+	Name        string            `json:"name,omitempty"`
+	Attributes  map[string]string `json:"attributes,omitempty"`
+	Differences []differenceView  `json:"differences,omitempty"`
+	Reason      string            `json:"reason,omitempty"`
+	Text        string            `json:"text"` // the change as people read it
+}
+
+type differenceView struct {
+	Attribute string `json:"attribute"`
+	Is        string `json:"is"`
+	Wanted    string `json:"wanted"`
+}
+
+func viewPlan(lab string, p provision.Plan) planView {
+	v := planView{Lab: lab, Changes: []changeView{}}
+	v.Created, v.Updated, v.Deleted = p.Count()
+	for _, s := range p.Steps {
+		k := s.Object.Key()
+		c := changeView{Operation: s.Op.String(), Kind: k.Kind.String(), Namespace: k.NS, Name: k.Name, Reason: s.Reason, Text: s.String()}
+		if s.Op != provision.Delete {
+			c.Attributes = map[string]string{}
+			for _, a := range s.Object.Attrs() {
+				c.Attributes[a.Name] = a.Value
+			}
+		}
+		for _, d := range s.Differences() {
+			c.Differences = append(c.Differences, differenceView{d.Attr, d.Is, d.Wanted})
+		}
+		v.Changes = append(v.Changes, c)
+	}
+	for _, c := range p.Conflicts {
+		v.Conflicts = append(v.Conflicts, c.Error())
+	}
+	return v
+}
+
+// plan prints what up would do.
+func (o output) plan(lab *labs.Lab, p provision.Plan) error {
+	if o.format == "json" {
+		return o.json(viewPlan(lab.Name, p))
+	}
+	if p.Empty() {
+		_, err := fmt.Fprintf(o.stdout, "no changes: lab %s is as its file says\n", lab.Name)
+		return err
+	}
+	fmt.Fprint(o.stdout, o.paint(p.String()))
+	if o.commands {
+		for _, s := range p.Steps {
+			for _, line := range provision.Commands(s) {
+				fmt.Fprintln(o.stdout, line)
+			}
+		}
+	}
+	_, err := fmt.Fprintf(o.stdout, "%s\n", counts(p, "to create", "to update", "to delete"))
+	return err
+}
+
+// counts sums a plan up in words.
+func counts(p provision.Plan, create, update, remove string) string {
+	c, u, d := p.Count()
+	var parts []string
+	for _, x := range []struct {
+		n    int
+		verb string
+	}{{c, create}, {u, update}, {d, remove}} {
+		if x.n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", x.n, x.verb))
+		}
+	}
+	if len(p.Conflicts) > 0 {
+		parts = append(parts, fmt.Sprintf("%d in conflict", len(p.Conflicts)))
+	}
+	return strings.Join(parts, ", ")
+}
+
+// paint colours the lines of a plan by their mark.
+func (o output) paint(text string) string {
+	if !o.color {
+		return text
+	}
+	colors := map[byte]string{'+': "\x1b[32m", '~': "\x1b[33m", '-': "\x1b[31m", '!': "\x1b[1;31m"}
+	var b strings.Builder
+	for line := range strings.Lines(text) {
+		if c, ok := colors[line[0]]; ok {
+			line = c + strings.TrimSuffix(line, "\n") + "\x1b[0m\n"
+		}
+		b.WriteString(line)
+	}
+	return b.String()
+}
+
+// shownChanges is how many changes up lists one by one.
+const shownChanges = 25
+
+// upView is what up has done, in JSON. It is part of the interface.
+type upView struct {
+	planView
+	DurationMS float64 `json:"durationMs"`
+	State      labView `json:"state"`
+}
+
+// up says what was changed, what exists now, and what to try.
+func (o output) up(lab *labs.Lab, p provision.Plan) error {
+	took := o.clock.elapsed()
+	if o.format == "json" {
+		return o.json(upView{viewPlan(lab.Name, p), float64(took.Microseconds()) / 1000, viewOf(lab, nil)})
+	}
+	if o.quiet {
+		return nil
+	}
+	created, updated, deleted := p.Count()
+	switch {
+	case p.Empty():
+		fmt.Fprintf(o.stdout, "no changes: lab %s is up and as its file says\n", lab.Name)
+	default:
+		if updated+deleted > 0 || created <= shownChanges {
+			o.shorten(p)
+		}
+		fmt.Fprintf(o.stdout, "lab %s is up: %s in %d ms\n", lab.Name, counts(p, "created", "updated", "deleted"), took.Milliseconds())
+	}
+	fmt.Fprintln(o.stdout)
+	if err := viewOf(lab, nil).writeTable(o.stdout, tableOptions{}); err != nil {
+		return err
+	}
+	fmt.Fprintln(o.stdout, "\nTry:")
+	for _, line := range toTry(lab) {
+		fmt.Fprintln(o.stdout, "  "+line)
+	}
+	return nil
+}
+
+// shorten prints the first changes of a plan.
+func (o output) shorten(p provision.Plan) {
+	shown := p
+	shown.Steps = p.Steps[:min(len(p.Steps), shownChanges)]
+	fmt.Fprint(o.stdout, o.paint(shown.String()))
+	if more := len(p.Steps) - len(shown.Steps); more > 0 {
+		fmt.Fprintf(o.stdout, "… and %d more\n", more)
+	}
+}
+
+// down says what was removed.
+func (o output) down(name string, p provision.Plan, processes int) error {
+	if o.format == "json" {
+		v := viewPlan(name, p)
+		return o.json(struct {
+			planView
+			Processes  int     `json:"processesEnded"`
+			DurationMS float64 `json:"durationMs"`
+		}{v, processes, float64(o.clock.elapsed().Microseconds()) / 1000})
+	}
+	if o.quiet {
+		return nil
+	}
+	var err error
+	switch {
+	case name == "":
+		_, err = fmt.Fprintln(o.stdout, "nothing to do: no lab is up")
+	case p.Empty() && processes == 0:
+		_, err = fmt.Fprintf(o.stdout, "nothing to do: lab %s is not up\n", name)
+	default:
+		_, _, deleted := p.Count()
+		text := fmt.Sprintf("lab %s is down: %d removed", name, deleted)
+		if processes > 0 {
+			text += fmt.Sprintf(", %d processes ended", processes)
+		}
+		_, err = fmt.Fprintf(o.stdout, "%s in %d ms\n", text, o.clock.elapsed().Milliseconds())
+	}
+	return err
+}
+
+// toTry returns three commands that show something of this lab.
+func toTry(lab *labs.Lab) []string {
+	tries := []string{"netlab verify " + lab.Name}
+	switch {
+	case len(lab.Pods) > 1:
+		client, server := &lab.Pods[0], &lab.Pods[len(lab.Pods)-1]
+		for i := range lab.Pods {
+			if lab.Pods[i].Node != client.Node {
+				server = &lab.Pods[i]
+				break
+			}
+		}
+		tries = append(tries,
+			fmt.Sprintf("ip netns exec %s ping -c 3 %s", client.NS, server.Addrs[0].Addr()),
+			fmt.Sprintf("netlab exec %s %s -- ip route", lab.Name, podName(client)))
+		if len(lab.Services) > 0 {
+			tries[2] = fmt.Sprintf("netlab exec %s %s -- iptables-save -t nat", lab.Name, client.Node)
+		}
+	case len(lab.Nodes) > 1:
+		a, b := &lab.Nodes[0], &lab.Nodes[len(lab.Nodes)-1]
+		if addrs := b.Addrs(); len(addrs) > 0 {
+			tries = append(tries, fmt.Sprintf("ip netns exec %s ping -c 3 %s", a.NS, addrs[0]))
+		}
+		tries = append(tries, fmt.Sprintf("netlab exec %s %s -- ip route", lab.Name, a.Name))
+	default:
+		tries = append(tries,
+			fmt.Sprintf("netlab exec %s %s -- ip addr", lab.Name, lab.Nodes[0].Name),
+			fmt.Sprintf("netlab down %s", lab.Name))
+	}
+	return tries
+}
+
+// podName is how a pod is called in a command.
+func podName(p *labs.Pod) string {
+	if p.Namespace == "default" {
+		return p.Name
+	}
+	return p.Namespace + "/pod/" + p.Name
+}
