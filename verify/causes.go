@@ -3,6 +3,8 @@ package verify
 import (
 	"fmt"
 	"slices"
+
+	"netlab/labs"
 )
 
 // maxCauses is how many causes of one group are told.
@@ -13,6 +15,15 @@ const maxCauses = 20
 type cause struct {
 	name    string // "from default/web-1"; "" for a failure of its own
 	results []*Result
+}
+
+// place returns the line of the lab file that a cause is about.
+func (c *cause) place() labs.Pos {
+	first := &c.results[0].Check
+	if to := first.To; to != nil && c.name == string(first.Kind)+" to "+to.Name && to.Pos.Line > 0 {
+		return to.Pos
+	}
+	return first.Place()
 }
 
 // causes splits the failures of a group by what they have in common, the

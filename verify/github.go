@@ -23,13 +23,13 @@ const maxAnnotated = 5
 func WriteGitHub(w io.Writer, r Report) error {
 	at := map[labs.Pos][]*Result{}
 	var order []labs.Pos
-	for i := range r.Results {
-		if res := &r.Results[i]; res.bad() {
-			pos := res.Check.Place()
+	for _, results := range r.byGroup() {
+		for _, c := range causes(results) {
+			pos := c.place()
 			if at[pos] == nil {
 				order = append(order, pos)
 			}
-			at[pos] = append(at[pos], res)
+			at[pos] = append(at[pos], c.results...)
 		}
 	}
 	out := bufio.NewWriter(w)

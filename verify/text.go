@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 )
@@ -66,11 +67,12 @@ func writeCauses(out *bufio.Writer, results []Result) {
 			return
 		}
 		r := c.results[0]
+		reason := strings.ReplaceAll(r.Reason, "\n", "\n      ")
 		if c.name == "" {
-			fmt.Fprintf(out, "  %s\n      %s\n", r.Check.ID(), r.Reason)
+			fmt.Fprintf(out, "  %s\n      %s\n", r.Check.ID(), reason)
 			continue
 		}
-		fmt.Fprintf(out, "  %s: all %d checks, the first is\n      %s\n      %s\n", c.name, len(c.results), r.Check.ID(), r.Reason)
+		fmt.Fprintf(out, "  %s: all %d checks, the first is\n      %s\n      %s\n", c.name, len(c.results), r.Check.ID(), reason)
 	}
 }
 
@@ -108,6 +110,7 @@ func writeMatrix(out *bufio.Writer, results []Result) {
 	if len(rows) < 3 || len(rows) > maxCells || len(cols) > maxCells {
 		return
 	}
+	slices.SortStableFunc(cols, func(a, b *End) int { return index(rows, a) - index(rows, b) })
 	width := 0
 	for _, e := range rows {
 		width = max(width, len(e.Name))
@@ -126,6 +129,14 @@ func writeMatrix(out *bufio.Writer, results []Result) {
 		}
 		fmt.Fprintln(out, strings.TrimRight(line, " "))
 	}
+}
+
+// index returns where e is in list; what is not in it comes last.
+func index(list []*End, e *End) int {
+	if i := slices.Index(list, e); i >= 0 {
+		return i
+	}
+	return len(list)
 }
 
 // mark is how a verdict looks in a matrix; the worse, the larger.

@@ -97,7 +97,11 @@ const patience = 50
 // neighbour and has no answer yet. Neighbours in lost are searched for by other
 // checks.
 func (r *run) searching(c *verify.Check, lost map[netip.Addr]bool) bool {
-	for _, name := range append([]string{c.From.NS}, c.More.Watch...) {
+	watch := []string{c.From.NS}
+	if c.More != nil {
+		watch = append(watch, c.More.Watch...)
+	}
+	for _, name := range watch {
 		s := r.spaces[name]
 		if s == nil || s.err != nil {
 			continue

@@ -40,6 +40,11 @@ func (r *run) open() {
 		for _, e := range ends(c) {
 			r.space(e.NS)
 		}
+		if c.More != nil {
+			for _, name := range c.More.Watch {
+				r.space(name)
+			}
+		}
 		if c.Kind == verify.ICMP || c.Kind == verify.Neigh {
 			ping[c.From.NS] = true
 		}
