@@ -13,7 +13,8 @@ go build -trimpath -o bin/netlab ./cmd/netlab
 say() { printf '\n$ %s\n' "$*"; "$@"; }
 say bin/netlab up labs/two-node.yaml
 say bin/netlab verify two-node
-say bin/netlab exec two-node client -- ping -c 2 web-1 2>/dev/null || say ip netns exec two-node.client ip route
+say ip netns exec two-node.client ip route
+say ip -n two-node.node-a route
 cat <<'TRY'
 
 The lab stays up. Look around with the tools you know:

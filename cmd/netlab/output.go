@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"slices"
 	"strings"
 	"sync"
@@ -48,6 +49,7 @@ type output struct {
 	color          bool // stdout is a terminal that wants colours
 	terminal       bool // stderr is a terminal: progress may be shown
 	clock          *clock
+	program        string // how the user calls this program
 }
 
 func (sys system) output(c *cli.Context) (output, error) {
@@ -57,11 +59,20 @@ func (sys system) output(c *cli.Context) (output, error) {
 		color:    isTerminal(sys.stdout) && sys.getenv("NO_COLOR") == "" && sys.getenv("TERM") != "dumb",
 		terminal: isTerminal(sys.stderr) && sys.getenv("TERM") != "dumb",
 		clock:    &clock{},
+		program:  programName(),
 	}
 	if c.Bool("timings") {
 		o.clock.out = sys.stderr
 	}
 	return o, nil
+}
+
+// programName returns the name by which this program can be called again.
+func programName() string {
+	if _, err := exec.LookPath("netlab"); err != nil && strings.Contains(os.Args[0], "/") {
+		return os.Args[0]
+	}
+	return "netlab"
 }
 
 func isTerminal(w io.Writer) bool {

@@ -147,7 +147,7 @@ func (o output) up(lab *labs.Lab, p provision.Plan) error {
 		return err
 	}
 	fmt.Fprintln(o.stdout, "\nTry:")
-	for _, line := range toTry(lab) {
+	for _, line := range toTry(lab, o.program) {
 		fmt.Fprintln(o.stdout, "  "+line)
 	}
 	return nil
@@ -193,9 +193,10 @@ func (o output) down(name string, p provision.Plan, processes int) error {
 	return err
 }
 
-// toTry returns three commands that show something of this lab.
-func toTry(lab *labs.Lab) []string {
-	tries := []string{"netlab verify " + lab.Name}
+// toTry returns three commands that show something of this lab. program is how
+// netlab is called.
+func toTry(lab *labs.Lab, program string) []string {
+	tries := []string{program + " verify " + lab.Name}
 	switch {
 	case len(lab.Pods) > 1:
 		client, server := &lab.Pods[0], &lab.Pods[len(lab.Pods)-1]
@@ -207,20 +208,20 @@ func toTry(lab *labs.Lab) []string {
 		}
 		tries = append(tries,
 			fmt.Sprintf("ip netns exec %s ping -c 3 %s", client.NS, server.Addrs[0].Addr()),
-			fmt.Sprintf("netlab exec %s %s -- ip route", lab.Name, podName(client)))
+			fmt.Sprintf("%s exec %s %s -- ip route", program, lab.Name, podName(client)))
 		if len(lab.Services) > 0 {
-			tries[2] = fmt.Sprintf("netlab exec %s %s -- iptables-save -t nat", lab.Name, client.Node)
+			tries[2] = fmt.Sprintf("%s exec %s %s -- iptables-save -t nat", program, lab.Name, client.Node)
 		}
 	case len(lab.Nodes) > 1:
 		a, b := &lab.Nodes[0], &lab.Nodes[len(lab.Nodes)-1]
 		if addrs := b.Addrs(); len(addrs) > 0 {
 			tries = append(tries, fmt.Sprintf("ip netns exec %s ping -c 3 %s", a.NS, addrs[0]))
 		}
-		tries = append(tries, fmt.Sprintf("netlab exec %s %s -- ip route", lab.Name, a.Name))
+		tries = append(tries, fmt.Sprintf("%s exec %s %s -- ip route", program, lab.Name, a.Name))
 	default:
 		tries = append(tries,
-			fmt.Sprintf("netlab exec %s %s -- ip addr", lab.Name, lab.Nodes[0].Name),
-			fmt.Sprintf("netlab down %s", lab.Name))
+			fmt.Sprintf("%s exec %s %s -- ip addr", program, lab.Name, lab.Nodes[0].Name),
+			fmt.Sprintf("%s down %s", program, lab.Name))
 	}
 	return tries
 }
