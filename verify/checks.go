@@ -64,15 +64,20 @@ type builder struct {
 	net     *network
 	podEnds []*End // as lab.Pods
 	nodeEnd map[string]*End
-	byNode  map[string][]int // pods of a node, as indexes of lab.Pods
-	watch   []string
-	tries   int
-	wired   map[[2]string]bool // mode none: node pairs between which pods have a way
+
+	podByID   map[string]*End
+	podByAddr map[netip.Addr]*End
+
+	byNode map[string][]int // pods of a node, as indexes of lab.Pods
+	watch  []string
+	tries  int
+	wired  map[[2]string]bool // mode none: node pairs between which pods have a way
 }
 
 func newBuilder(lab *labs.Lab) *builder {
 	b := &builder{
 		lab: lab, net: newNetwork(lab), nodeEnd: map[string]*End{},
+		podByID: map[string]*End{}, podByAddr: map[netip.Addr]*End{},
 		byNode: map[string][]int{}, wired: map[[2]string]bool{}, tries: mostTries,
 	}
 	for i := range lab.Nodes {
@@ -88,8 +93,10 @@ func newBuilder(lab *labs.Lab) *builder {
 		}
 		for _, a := range p.Addrs {
 			e.Addrs = append(e.Addrs, a.Addr())
+			b.podByAddr[a.Addr()] = e
 			e.Gateways = append(e.Gateways, b.gateway(p.Node, a.Addr()))
 		}
+		b.podByID[e.Name] = e
 		b.podEnds = append(b.podEnds, e)
 		b.byNode[p.Node] = append(b.byNode[p.Node], i)
 		b.watch = append(b.watch, p.NS)

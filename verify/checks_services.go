@@ -241,10 +241,11 @@ func (b *builder) seenAt(from string, n *labs.Node) netip.Addr {
 
 // owner returns the pod or node that an endpoint is at, or nil.
 func (b *builder) owner(e labs.Endpoint) *End {
-	for _, end := range b.podEnds {
-		if e.Pod == end.Name || e.Pod == "" && sameFamily(end.Addrs, e.Addr) == e.Addr {
-			return end
-		}
+	if e.Pod != "" {
+		return b.podByID[e.Pod]
+	}
+	if on := b.podByAddr[e.Addr]; on != nil {
+		return on
 	}
 	for _, n := range b.lab.Nodes {
 		if b.net.owns(n.Name, e.Addr) {

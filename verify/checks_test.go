@@ -157,3 +157,14 @@ pods: [{name: p, node: a}, {name: q, node: b}, {name: r, node: c}]
 		t.Errorf("%d checks between pods, want icmp and tcp, there and back", n)
 	}
 }
+
+func BenchmarkChecks(b *testing.B) {
+	text, _ := labs.ShippedFile("big")
+	lab, found := labs.Load("big.yaml", text)
+	if found.HasErrors() {
+		b.Fatal(found)
+	}
+	for b.Loop() {
+		verify.Checks(lab)
+	}
+}

@@ -2,6 +2,7 @@ package probe
 
 import (
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -9,9 +10,10 @@ import (
 
 // Limits of connections under way.
 const (
-	maxFresh = 256                   // that were begun just now
-	fresh    = 20 * time.Millisecond // how long just now is
-	maxOpen  = 12000                 // at all, if the process may open so many files
+	maxFresh = 32                     // that were begun just now
+	stalled  = 20 * time.Millisecond  // without any connection being made: those under way are not fresh
+	stale    = 100 * time.Millisecond // after that none is fresh
+	maxOpen  = 12000                  // at all, if the process may open so many files
 )
 
 // pace bounds how many connections are begun at a time. One that gets no
@@ -20,6 +22,7 @@ const (
 type pace struct {
 	fresh chan struct{}
 	open  chan struct{}
+	last  atomic.Int64 // when a connection ended last
 }
 
 func newPace() *pace {
@@ -34,10 +37,22 @@ func newPace() *pace {
 func (p *pace) begin() (end func()) {
 	p.open <- struct{}{}
 	p.fresh <- struct{}{}
+	start := time.Now()
 	release := sync.OnceFunc(func() { <-p.fresh })
-	timer := time.AfterFunc(fresh, release)
+	var timer atomic.Pointer[time.Timer]
+	look := func() {
+		now := time.Now()
+		if now.UnixNano()-p.last.Load() >= int64(stalled) || now.Sub(start) >= stale {
+			release()
+			return
+		}
+		timer.Load().Reset(stalled)
+	}
+	timer.Store(time.AfterFunc(time.Hour, look))
+	timer.Load().Reset(stalled)
 	return func() {
-		timer.Stop()
+		timer.Load().Stop()
+		p.last.Store(time.Now().UnixNano())
 		release()
 		<-p.open
 	}
