@@ -31,10 +31,7 @@ func listCommand(sys system) *cli.Command {
 			if err := args(c); err != nil {
 				return err
 			}
-			out, err := sys.output(c)
-			if err != nil {
-				return err
-			}
+			out := sys.output(c)
 			return out.list(listLabs())
 		},
 	}
@@ -119,15 +116,12 @@ func versionCommand(sys system) *cli.Command {
 			if err := args(c); err != nil {
 				return err
 			}
-			out, err := sys.output(c)
-			if err != nil {
-				return err
-			}
+			out := sys.output(c)
 			v := programVersion()
 			if out.format == "json" {
 				return out.json(v)
 			}
-			_, err = fmt.Fprintln(out.stdout, v)
+			_, err := fmt.Fprintln(out.stdout, v)
 			return err
 		},
 	}

@@ -52,7 +52,7 @@ type output struct {
 	program        string // how the user calls this program
 }
 
-func (sys system) output(c *cli.Context) (output, error) {
+func (sys system) output(c *cli.Context) output {
 	o := output{
 		stdout: sys.stdout, stderr: sys.stderr, format: c.String("output"),
 		quiet: c.Bool("quiet"), commands: c.Bool("print-commands"),
@@ -64,7 +64,7 @@ func (sys system) output(c *cli.Context) (output, error) {
 	if c.Bool("timings") {
 		o.clock.out = sys.stderr
 	}
-	return o, nil
+	return o
 }
 
 // programName returns the name by which this program can be called again.

@@ -44,10 +44,7 @@ Example:
 			if err := args(c, "LAB"); err != nil {
 				return err
 			}
-			out, err := sys.output(c)
-			if err != nil {
-				return err
-			}
+			out := sys.output(c)
 			return report(c.Context, sys, c.Args().First(), c.String("write"), out)
 		},
 	}

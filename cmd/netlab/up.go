@@ -33,10 +33,7 @@ Examples:
 			if err := args(c, "LAB"); err != nil {
 				return err
 			}
-			out, err := sys.output(c)
-			if err != nil {
-				return err
-			}
+			out := sys.output(c)
 			return up(c.Context, sys, c.Args().First(), upOptions{out: out, verify: c.Bool("verify")})
 		},
 	}
@@ -141,10 +138,7 @@ func planCommand(sys system) *cli.Command {
 			if err := args(c, "LAB"); err != nil {
 				return err
 			}
-			out, err := sys.output(c)
-			if err != nil {
-				return err
-			}
+			out := sys.output(c)
 			lab, _, err := sys.load(c.Args().First())
 			if err != nil {
 				return err
@@ -196,10 +190,7 @@ Whatever runs in the lab's namespaces is ended.`,
 			&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "print nothing when all is well"},
 		},
 		Action: func(c *cli.Context) error {
-			out, err := sys.output(c)
-			if err != nil {
-				return err
-			}
+			out := sys.output(c)
 			if c.Bool("all") {
 				if err := args(c); err != nil {
 					return err

@@ -28,10 +28,7 @@ Example:
 			if c.NArg() == 0 {
 				return args(c, "FILE...")
 			}
-			out, err := sys.output(c)
-			if err != nil {
-				return err
-			}
+			out := sys.output(c)
 			return validate(sys, c.Args().Slice(), c.Bool("strict"), out)
 		},
 	}

@@ -45,10 +45,7 @@ Examples:
 			if err := args(c, "LAB"); err != nil {
 				return err
 			}
-			out, err := sys.output(c)
-			if err != nil {
-				return err
-			}
+			out := sys.output(c)
 			opts, err := verifyFlags(c)
 			if err != nil {
 				return err
