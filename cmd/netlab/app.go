@@ -31,7 +31,7 @@ func newApp(sys system) *cli.App {
 		Commands: []*cli.Command{
 			upCommand(sys), planCommand(sys), downCommand(sys), verifyCommand(sys),
 			statusCommand(sys), execCommand(sys), shellCommand(sys),
-			validateCommand(sys), listCommand(sys), reportCommand(sys),
+			validateCommand(sys), listCommand(sys), doctorCommand(sys), reportCommand(sys),
 			completionCommand(sys), versionCommand(sys),
 		},
 	}
