@@ -126,6 +126,11 @@ func (d *differ) findLost() {
 			d.deletes[k] = v
 			continue
 		}
+		// A process outlives the namespace's name.
+		if p, ok := d.have.objects[k].(Pause); ok {
+			d.deletes[k] = p
+			continue
+		}
 		delete(d.deletes, k)
 	}
 }
@@ -282,6 +287,10 @@ func (d *differ) connect(steps []Step) {
 				waiters[o.A.NS] = append(waiters[o.A.NS], i)
 				waiters[o.B.NS] = append(waiters[o.B.NS], i)
 			}
+		case Pause:
+			if s.Op == Delete {
+				waiters[o.NS] = append(waiters[o.NS], i)
+			}
 		case Addr:
 			if s.Op != Delete {
 				addrs[device{o.NS, o.Dev}] = append(addrs[device{o.NS, o.Dev}], i)
@@ -304,6 +313,11 @@ func (d *differ) connect(steps []Step) {
 			for _, c := range s.Object.Claims() {
 				after = append(after, frees[c]...)
 				if j, ok := namespaces[c.NS]; ok {
+					after = append(after, j)
+				}
+			}
+			if _, ok := s.Object.(Supervisor); ok { // what it runs needs all the rest
+				for j := range i {
 					after = append(after, j)
 				}
 			}

@@ -82,6 +82,9 @@ func (s Step) String() string {
 		if set, ok := s.Object.(Ruleset); ok {
 			return mark + set.Key().String() + set.changes(s.Old)
 		}
+		if sup, ok := s.Object.(Supervisor); ok {
+			return mark + sup.Key().String() + sup.changes(s.Old)
+		}
 		var parts []string
 		for _, d := range s.Differences() {
 			parts = append(parts, d.String())

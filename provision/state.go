@@ -95,7 +95,7 @@ func (s State) Hint() State {
 var usual = map[Attr]bool{
 	{"lo", "up"}: true, {"rules", "default"}: true, {"names", "on"}: true,
 	{"type", string(Unicast)}: true, {"via", "none"}: true, {"onlink", "off"}: true, {"src", "none"}: true,
-	{"dst", "none"}: true, {"state", "up"}: true, {"peer-state", "up"}: true, {"stp", "off"}: true, {"snooping", "off"}: true,
+	{"process", Running}: true, {"dst", "none"}: true, {"state", "up"}: true, {"peer-state", "up"}: true, {"stp", "off"}: true, {"snooping", "off"}: true,
 }
 
 // describe writes an object's key and attributes on one line. A ruleset and a

@@ -1,0 +1,298 @@
+package runtime
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sort"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"netlab/provision"
+)
+
+// superviseWord is the command of netlab that is a lab's supervisor. It is
+// given the name of the lab and the directory that holds the labs' runtime
+// directories.
+const superviseWord = "supervise"
+
+// Intervals of whoever waits for a supervisor.
+const (
+	pollPeriod  = 10 * time.Millisecond
+	readyWithin = 30 * time.Second // all containers started, or known not to start
+)
+
+// supervisorOf returns the supervisor of a lab that runs.
+func supervisorOf(dir Dir) (Identity, bool) {
+	f, err := os.Open(dir.supervisor("lock"))
+	if err != nil {
+		return Identity{}, false
+	}
+	defer f.Close()
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_SH|unix.LOCK_NB); !errors.Is(err, unix.EWOULDBLOCK) {
+		return Identity{}, false // nobody holds it
+	}
+	var id Identity
+	if err := json.NewDecoder(f).Decode(&id); err != nil || !id.Alive() {
+		return Identity{}, false
+	}
+	return id, true
+}
+
+// StartSupervisor has the supervisor of a lab run what sup says; it starts one
+// if there is none. program is netlab. It waits until every container was
+// started or is known not to start.
+func StartSupervisor(ctx context.Context, dir Dir, sup provision.Supervisor, program string) error {
+	if err := writeFile(dir.supervisor("spec"), []byte(sup.Spec)); err != nil {
+		return err
+	}
+	id, running := supervisorOf(dir)
+	if running {
+		if err := id.signal(unix.SIGHUP); err != nil {
+			return err
+		}
+	}
+	if !running || !id.Alive() {
+		pid, err := forkSupervisor(dir, sup.Lab, program)
+		if err != nil {
+			return err
+		}
+		if id, err = identify(pid); err != nil {
+			return supervisorEnded(dir)
+		}
+	}
+	return awaitSupervisor(ctx, dir, sup, id)
+}
+
+// awaitSupervisor waits until the supervisor runs what it was told to.
+func awaitSupervisor(ctx context.Context, dir Dir, sup provision.Supervisor, id Identity) error {
+	ctx, cancel := context.WithTimeout(ctx, readyWithin)
+	defer cancel()
+	tick := time.NewTicker(pollPeriod)
+	defer tick.Stop()
+	for {
+		s, err := LoadState(dir)
+		if err == nil && s.Supervisor == id && s.Spec == sup.Digest() && s.settled() {
+			return nil
+		}
+		if !id.Alive() {
+			reap(id.PID)
+			return supervisorEnded(dir)
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("containers are still being started: %w", ctx.Err())
+		case <-tick.C:
+		}
+	}
+}
+
+func forkSupervisor(dir Dir, lab, program string) (int, error) {
+	null, err := os.Open(os.DevNull)
+	if err != nil {
+		return 0, err
+	}
+	defer null.Close()
+	log, err := os.OpenFile(dir.supervisor("log"), os.O_WRONLY|os.O_CREATE|os.O_APPEND|unix.O_NOFOLLOW, 0o600)
+	if err != nil {
+		return 0, err
+	}
+	defer log.Close()
+	if program == "" {
+		program = self
+	}
+	pid, err := syscall.ForkExec(program, []string{"netlab", superviseWord, lab, filepath.Dir(string(dir))}, &syscall.ProcAttr{
+		Dir: "/", Env: []string{"PATH=" + os.Getenv("PATH"), reexecEnv + "=1"},
+		Files: []uintptr{null.Fd(), log.Fd(), log.Fd()},
+		Sys:   &syscall.SysProcAttr{Setsid: true},
+	})
+	if err != nil {
+		return 0, fmt.Errorf("start the supervisor: %w", err)
+	}
+	return pid, nil
+}
+
+// supervisorEnded says that the supervisor ended, and its last words.
+func supervisorEnded(dir Dir) error {
+	words := ""
+	if text, err := os.ReadFile(dir.supervisor("log")); err == nil {
+		lines := bytes.Split(bytes.TrimSpace(text), []byte("\n"))
+		words = ": " + string(lines[len(lines)-1])
+	}
+	return fmt.Errorf("the supervisor ended at once%s", words)
+}
+
+// EndSupervisor ends the supervisor of a lab and all containers, also those
+// whose supervisor has died, and returns how many processes it ended; the
+// containers' own are one each. What was kept of them goes, but for the logs.
+func EndSupervisor(ctx context.Context, dir Dir, lab string) (int, error) {
+	ended := 0
+	s, _ := LoadState(dir)
+	if id, running := supervisorOf(dir); running {
+		for _, p := range s.Pods {
+			for _, c := range p.Containers {
+				if c.Phase == Running {
+					ended++
+				}
+			}
+		}
+		if err := endSupervisor(ctx, id); err != nil {
+			return 0, err
+		}
+		ended++
+	}
+	left, err := containers(dir)
+	if err != nil {
+		return ended, err
+	}
+	var all sync.WaitGroup
+	for _, p := range left {
+		ended++
+		all.Go(func() { p.stop(Grace) })
+	}
+	all.Wait()
+	if root := pidsRoot(); root != "" {
+		removeGroups(groupPath(root, lab))
+		_ = os.Remove(groupPath(root, "")) // unless another lab has one
+	}
+	return ended, errors.Join(os.RemoveAll(filepath.Join(string(dir), "containers")), os.RemoveAll(filepath.Join(string(dir), "supervisor")))
+}
+
+// endSupervisor has the supervisor end everything, and ends it by force if that
+// takes too long.
+func endSupervisor(ctx context.Context, id Identity) error {
+	fd, err := id.open()
+	if errors.Is(err, errEnded) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	for _, try := range []struct {
+		signal unix.Signal
+		grace  time.Duration
+	}{{unix.SIGTERM, Grace + 3*time.Second}, {unix.SIGKILL, Grace}} {
+		if err := unix.PidfdSendSignal(fd, try.signal, nil, 0); err != nil && !errors.Is(err, unix.ESRCH) {
+			return fmt.Errorf("end the supervisor: %w", err)
+		}
+		n, err := wait(ctx, []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, try.grace)
+		if err != nil || n == 1 {
+			reap(id.PID)
+			return err
+		}
+	}
+	return fmt.Errorf("supervisor %d does not end", id.PID)
+}
+
+// containers lists the containers of a lab that run.
+func containers(dir Dir) ([]*process, error) {
+	found, err := filepath.Glob(filepath.Join(globQuote(string(dir)), "containers", "*", "*", "lock"))
+	if err != nil {
+		return nil, err
+	}
+	var running []*process
+	for _, path := range found {
+		p, err := containerDir(filepath.Dir(path)).adopt()
+		switch {
+		case err == nil:
+			running = append(running, p)
+		case errors.Is(err, fs.ErrNotExist), errors.Is(err, errHeld):
+		default:
+			return nil, err
+		}
+	}
+	return running, nil
+}
+
+func globQuote(s string) string {
+	return strings.NewReplacer(`\`, `\\`, "*", `\*`, "?", `\?`, "[", `\[`).Replace(s)
+}
+
+// ObserveSupervisor returns what of a lab's supervisor is there.
+func ObserveSupervisor(dir Dir, lab string) (provision.Supervisor, bool, error) {
+	sup := provision.Supervisor{Lab: lab, Process: provision.NoProcess}
+	text, err := os.ReadFile(dir.supervisor("spec"))
+	there := err == nil
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return sup, false, err
+	}
+	s, err := LoadState(dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		s = State{} // written by another version, or by hand: start anew
+	}
+	if id, running := supervisorOf(dir); running && id == s.Supervisor {
+		sup.Process = provision.Running
+		there = true
+	}
+	if sup.Spec = string(text); sup.Digest() != s.Spec {
+		sup.Spec = "" // nobody runs that yet
+	}
+	var stray []string
+	for _, p := range s.Pods {
+		for _, c := range p.Containers {
+			if c.Alive() && !inNamespace(c.PID, p.NS) {
+				stray = append(stray, p.ID+"/"+c.Name)
+			}
+		}
+	}
+	sort.Strings(stray)
+	sup.Stray = strings.Join(stray, " ")
+	if there {
+		return sup, true, nil
+	}
+	left, err := containers(dir)
+	return sup, len(left) > 0, err
+}
+
+// AwaitReady waits until all containers of a lab are ready, but no longer than
+// they may take and not for those that cannot be. It returns what is not ready,
+// and why.
+func AwaitReady(ctx context.Context, dir Dir, within time.Duration) ([]string, error) {
+	deadline := time.Now().Add(within)
+	tick := time.NewTicker(pollPeriod)
+	defer tick.Stop()
+	for {
+		s, err := LoadState(dir)
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		not, hope := s.unready()
+		if len(not) == 0 || !hope || time.Now().After(deadline) {
+			return not, nil
+		}
+		select {
+		case <-ctx.Done():
+			return not, ctx.Err()
+		case <-tick.C:
+		}
+	}
+}
+
+// unready describes the containers that are not ready. hope says that one of
+// them may soon be.
+func (s State) unready() (not []string, hope bool) {
+	for _, p := range s.Pods {
+		for _, c := range p.Containers {
+			if c.Ready {
+				continue
+			}
+			text := fmt.Sprintf("container %s of pod %s: %s", c.Name, p.ID, c.Describe())
+			not = append(not, text)
+			hope = hope || c.Phase == Running
+		}
+	}
+	return not, hope
+}

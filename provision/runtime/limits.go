@@ -1,0 +1,135 @@
+package runtime
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// maxTasks is how many processes and threads a container may have.
+const maxTasks = 512
+
+// limits says how the number of a container's tasks is bounded.
+type limits struct {
+	group bool // by a control group; otherwise by a limit of the user
+}
+
+// joinLimits puts this process into a control group of its own, if the host
+// lets it make one.
+func joinLimits(s spec) (limits, error) {
+	root := pidsRoot()
+	if root == "" {
+		return limits{}, nil
+	}
+	group := groupPath(root, s.Lab, s.Pod.NS, s.Container.Name)
+	if err := makeGroup(root, group); err != nil {
+		return limits{}, nil // a read-only or delegated hierarchy; the other limit serves
+	}
+	if err := os.WriteFile(filepath.Join(group, "pids.max"), []byte(strconv.Itoa(maxTasks)), 0); err != nil {
+		return limits{}, nil
+	}
+	if err := os.WriteFile(filepath.Join(group, "cgroup.procs"), []byte("0"), 0); err != nil {
+		return limits{}, fmt.Errorf("enter control group %s: %w", group, err)
+	}
+	return limits{group: true}, nil
+}
+
+// apply sets on this thread's process what no control group does. It counts all
+// processes of the user, on the whole host.
+func (l limits) apply() error {
+	if l.group {
+		return nil
+	}
+	limit := unix.Rlimit{Cur: 4 * maxTasks, Max: 4 * maxTasks}
+	if err := unix.Setrlimit(unix.RLIMIT_NPROC, &limit); err != nil {
+		return fmt.Errorf("limit the number of processes: %w", err)
+	}
+	return nil
+}
+
+// pidsRoot returns where the control groups are that bound the number of
+// tasks, or "".
+func pidsRoot() string {
+	data, err := os.ReadFile("/proc/self/mountinfo")
+	if err != nil {
+		return ""
+	}
+	root := ""
+	for line := range strings.Lines(string(data)) {
+		before, after, _ := strings.Cut(line, " - ")
+		mount, super := strings.Fields(before), strings.Fields(after)
+		if len(mount) < 5 || len(super) < 3 {
+			continue
+		}
+		switch dir := mount[4]; super[0] {
+		case "cgroup":
+			if containsWord(super[2], ",", "pids") {
+				return dir
+			}
+		case "cgroup2":
+			if controllers, err := os.ReadFile(filepath.Join(dir, "cgroup.controllers")); err == nil && containsWord(string(controllers), " ", "pids") {
+				root = dir
+			}
+		}
+	}
+	return root
+}
+
+func containsWord(list, separator, word string) bool {
+	for _, w := range strings.Split(strings.TrimSpace(list), separator) {
+		if w == word {
+			return true
+		}
+	}
+	return false
+}
+
+// groupPath returns the control group of a container, or with fewer names the
+// one around it.
+func groupPath(root, lab string, names ...string) string {
+	return filepath.Join(append([]string{root, "netlab", lab}, names...)...)
+}
+
+// makeGroup makes a control group and those around it. In version 2 each has to
+// pass the controller on.
+func makeGroup(root, group string) error {
+	rel, err := filepath.Rel(root, group)
+	if err != nil {
+		return err
+	}
+	dir := root
+	for _, name := range strings.Split(rel, "/") {
+		control := filepath.Join(dir, "cgroup.subtree_control")
+		if on, err := os.ReadFile(control); err == nil && !containsWord(string(on), " ", "pids") {
+			if err := os.WriteFile(control, []byte("+pids"), 0); err != nil {
+				return err
+			}
+		}
+		dir = filepath.Join(dir, name)
+		if err := os.Mkdir(dir, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
+			return err
+		}
+	}
+	return nil
+}
+
+// removeGroups removes the control groups in path and path itself. Those in
+// which something still runs stay.
+func removeGroups(path string) {
+	entries, err := os.ReadDir(path)
+	if err != nil {
+		return
+	}
+	for _, e := range entries {
+		if e.IsDir() {
+			removeGroups(filepath.Join(path, e.Name()))
+		}
+	}
+	_ = os.Remove(path)
+}

@@ -1,0 +1,21 @@
+package runtime
+
+import (
+	"io/fs"
+
+	"golang.org/x/sys/unix"
+
+	"netlab/provision/netns"
+)
+
+// setUpMounts shows the container its own processes in /proc, its own devices
+// in /sys and the names of its lab in /etc. Everything else is the host's.
+func setUpMounts(ns string) error {
+	if err := netns.Mounts(ns); err != nil {
+		return err
+	}
+	if err := unix.Mount("proc", "/proc", "proc", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, ""); err != nil {
+		return &fs.PathError{Op: "mount", Path: "/proc", Err: err}
+	}
+	return nil
+}
