@@ -27,7 +27,9 @@ func Desired(lab *labs.Lab) State {
 	}
 	for i := range lab.Pods {
 		d.pod(&lab.Pods[i])
+		d.processes(&lab.Pods[i])
 	}
+	d.supervisor()
 	s := NewState(lab.Name, d.objects...)
 	if lab.Network.Mode == labs.ModeNone {
 		s.free = map[string]bool{}

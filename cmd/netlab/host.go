@@ -26,6 +26,9 @@ type host interface {
 	LoadLab(lab string) (file string, data []byte, err error)
 	// RunDir is where the runtime files of a lab are, if it has any.
 	RunDir(lab string) string
+	// EndSupervisor ends the supervisor of a lab and its containers, and returns
+	// how many processes it were.
+	EndSupervisor(ctx context.Context, lab string) (int, error)
 	// EndProcesses ends what runs in namespaces and returns how many processes
 	// it were.
 	EndProcesses(ctx context.Context, namespaces []string) (int, error)

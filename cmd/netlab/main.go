@@ -12,6 +12,7 @@ import (
 	"syscall"
 
 	"netlab/labs"
+	"netlab/provision/runtime"
 )
 
 // Exit codes. Scripts rely on them; do not renumber.
@@ -24,6 +25,9 @@ const (
 )
 
 func main() {
+	if code, ok := runtime.Main(os.Args); ok {
+		os.Exit(code)
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // the second signal ends the process at once
 	code := run(ctx, os.Args, system{

@@ -141,7 +141,7 @@ func (e *evidence) collect(ctx context.Context, sys system, labArg, name string)
 	if err != nil {
 		e.add("diagnostics.txt", []byte(err.Error()+"\n"))
 	} else {
-		want = provision.Desired(lab).After(previous(h, name))
+		want = provision.Desired(asReady(h, lab)).After(previous(h, name))
 	}
 	have, err := h.Observe(ctx, want.Hint())
 	if err != nil {

@@ -26,6 +26,7 @@ Examples:
    netlab up labs/two-node.yaml --verify`,
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "verify", Usage: "run the lab's checks when it is up; exit code 3 if one fails"},
+			&cli.BoolFlag{Name: "no-exec", Usage: "run no containers: the network only, of a file that is not trusted"},
 			outputFlag("text", "json"), timingsFlag(), commandsFlag(),
 			&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "print nothing when all is well"},
 		},
@@ -34,7 +35,7 @@ Examples:
 				return err
 			}
 			out := sys.output(c)
-			return up(c.Context, sys, c.Args().First(), upOptions{out: out, verify: c.Bool("verify")})
+			return up(c.Context, sys, c.Args().First(), upOptions{out: out, verify: c.Bool("verify"), noExec: c.Bool("no-exec")})
 		},
 	}
 }
@@ -42,6 +43,7 @@ Examples:
 type upOptions struct {
 	out    output
 	verify bool
+	noExec bool // run no containers
 }
 
 // up is observe, diff, apply, and a look at the result.
@@ -65,8 +67,11 @@ func up(ctx context.Context, sys system, arg string, opts upOptions) error {
 
 // converge makes the kernel equal to lab. The caller holds the lab's lock.
 func converge(ctx context.Context, sys system, h host, lab *labs.Lab, src source, opts upOptions) error {
+	if opts.noExec {
+		lab = lab.WithoutContainers()
+	}
 	opts.out.clock.start("observe")
-	want := provision.Desired(lab).After(previous(h, lab.Name))
+	want := provision.Desired(asReady(h, lab)).After(previous(h, lab.Name))
 	have, err := h.Observe(ctx, want.Hint())
 	if err != nil {
 		return fmt.Errorf("observe lab %s: %w", lab.Name, err)
@@ -82,7 +87,14 @@ func converge(ctx context.Context, sys system, h host, lab *labs.Lab, src source
 	if err != nil {
 		return err
 	}
-	if err := opts.out.up(lab, plan); err != nil {
+	if _, ok := want.Get(provision.Supervisor{Lab: lab.Name}.Key()); ok {
+		opts.out.clock.start("ready")
+		if err := settleReadiness(ctx, h, lab, want, opts.out); err != nil {
+			return err
+		}
+		opts.out.clock.stop()
+	}
+	if err := opts.out.up(asReady(h, lab), plan); err != nil {
 		return err
 	}
 	if !opts.verify {
@@ -166,7 +178,7 @@ func planLab(ctx context.Context, sys system, lab *labs.Lab, out output) (provis
 	}
 	defer h.Close()
 	out.clock.start("observe")
-	want := provision.Desired(lab).After(previous(h, lab.Name))
+	want := provision.Desired(asReady(h, lab)).After(previous(h, lab.Name))
 	have, err := h.Observe(ctx, want.Hint())
 	if err != nil {
 		return provision.Plan{}, fmt.Errorf("observe lab %s: %w", lab.Name, err)
@@ -237,10 +249,15 @@ func down(ctx context.Context, sys system, name string, out output) error {
 		return fmt.Errorf("observe lab %s: %w", name, err)
 	}
 	out.clock.start("processes")
+	supervised, err := h.EndSupervisor(ctx, name)
+	if err != nil {
+		return err
+	}
 	ended, err := h.EndProcesses(ctx, soundNamespaces(have))
 	if err != nil {
 		return err
 	}
+	ended += supervised
 	out.clock.start("remove")
 	plan := provision.Diff(have, provision.State{Lab: name})
 	if err := apply(ctx, h, name, plan, out); err != nil {

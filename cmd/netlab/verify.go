@@ -90,6 +90,7 @@ func runVerify(ctx context.Context, sys system, lab *labs.Lab, out output, opts 
 	if err := sys.mustBeUp(lab); err != nil {
 		return err
 	}
+	lab = sys.asReady(lab)
 	progress := out.checkProgress()
 	opts.Progress = progress.show
 	out.clock.start("verify")

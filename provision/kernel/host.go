@@ -12,6 +12,7 @@ import (
 
 	"netlab/provision"
 	"netlab/provision/netns"
+	"netlab/provision/runtime"
 )
 
 // DefaultRunDir is where netlab keeps what must not outlive a reboot.
@@ -20,7 +21,8 @@ const DefaultRunDir = "/run/netlab"
 // Options say where a [Host] keeps its files. The zero Options are right for
 // the command line.
 type Options struct {
-	RunDir string // "" means DefaultRunDir
+	RunDir  string // "" means DefaultRunDir
+	Program string // netlab, which runs the containers; "" means the program that runs
 }
 
 // Host is this machine's kernel. It implements [provision.Kernel] and is safe
@@ -30,11 +32,14 @@ type Options struct {
 // keeps a namespace alive. Call [Host.Close] when done, and [Host.Rest] when
 // nothing is to be done for a while.
 type Host struct {
-	dir    runDir
-	pool   *netns.Pool
-	spaces *spaces
-	tables iptables
-	fresh  freshSysctls
+	dir     runDir
+	program string
+	pool    *netns.Pool
+	spaces  *spaces
+	tables  iptables
+	fresh   freshSysctls
+
+	pauses map[string]runtime.Identity // of pods, as they were seen or started last; guarded by mu
 
 	mu       sync.Mutex
 	prepared map[string]bool // labs for whose namespaces there are directories
@@ -57,7 +62,7 @@ func Open(opts Options) (*Host, error) {
 		return nil, err
 	}
 	pool := netns.NewPool(poolThreads)
-	return &Host{dir: dir, pool: pool, spaces: newSpaces(pool), prepared: map[string]bool{}}, nil
+	return &Host{dir: dir, program: opts.Program, pool: pool, spaces: newSpaces(pool), prepared: map[string]bool{}, pauses: map[string]runtime.Identity{}}, nil
 }
 
 // Close lets go of everything. h must not be used any more.
@@ -94,6 +99,10 @@ func (h *Host) do(ctx context.Context, s provision.Step) error {
 		return h.doVeth(s.Op, o)
 	case provision.Ruleset:
 		return h.doRuleset(ctx, s)
+	case provision.Pause:
+		return h.doPause(s.Op, o)
+	case provision.Supervisor:
+		return h.doSupervisor(ctx, s.Op, o)
 	}
 	key := s.Object.Key()
 	if key.NS == "" {

@@ -64,6 +64,11 @@ func (h *Host) Observe(ctx context.Context, want provision.State) (provision.Sta
 	for _, f := range files {
 		objects = append(objects, f)
 	}
+	processes, err := h.processes(want.Lab)
+	if err != nil {
+		return provision.State{}, fmt.Errorf("look for processes: %w", err)
+	}
+	objects = append(objects, processes...)
 	return provision.NewState(want.Lab, objects...), nil
 }
 
