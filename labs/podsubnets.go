@@ -18,7 +18,7 @@ func (r *resolver) resolvePodSubnets() {
 	}
 	for _, n := range members {
 		for _, ps := range n.spec.PodSubnet.Items {
-			r.podSubnetFamily(n, ps, s)
+			r.podSubnetFamily(ps, s)
 		}
 		slices.SortFunc(n.PodSubnets, func(a, b netip.Prefix) int { return family(a.Addr()) - family(b.Addr()) })
 		for _, p := range n.PodSubnets {
@@ -29,7 +29,7 @@ func (r *resolver) resolvePodSubnets() {
 }
 
 // podSubnetFamily reports a podSubnet of a family the pods do not have.
-func (r *resolver) podSubnetFamily(n *node, ps At[string], s *subnet) {
+func (r *resolver) podSubnetFamily(ps At[string], s *subnet) {
 	p, err := netip.ParsePrefix(ps.Value)
 	if err != nil || s.bad {
 		return // reported
@@ -62,7 +62,7 @@ func (r *resolver) blocks(p netip.Prefix, members []*node) {
 			waiting = append(waiting, k)
 			continue
 		}
-		if b, ok := r.explicitBlock(n, written, p, taken); ok {
+		if b, ok := r.explicitBlock(written, p, taken); ok {
 			i, _ := findBlock(taken, b)
 			taken = slices.Insert(taken, i, block{b, owner{"node " + quote(n.Name), written.Pos}})
 			n.PodSubnets = append(n.PodSubnets, b)
@@ -130,7 +130,7 @@ func writtenBlock(n *node, p netip.Prefix) (At[string], bool) {
 }
 
 // explicitBlock checks a podSubnet that the author wrote.
-func (r *resolver) explicitBlock(n *node, a At[string], p netip.Prefix, taken []block) (netip.Prefix, bool) {
+func (r *resolver) explicitBlock(a At[string], p netip.Prefix, taken []block) (netip.Prefix, bool) {
 	b, ok := r.prefix(a)
 	if !ok {
 		return b, false

@@ -74,7 +74,7 @@ func (r *resolver) route(n *node, spec *RouteSpec) (Route, bool) {
 		return rt, false
 	}
 	for _, via := range spec.Via.Items {
-		ok = r.via(n, spec, &rt, via) && ok
+		ok = r.via(n, &rt, via) && ok
 	}
 	if spec.Src.OK() {
 		rt.Src, _ = r.address(spec.Src)
@@ -127,7 +127,7 @@ func firstOf(s Several[string]) At[string] {
 }
 
 // via checks one next hop and adds it to the route.
-func (r *resolver) via(n *node, spec *RouteSpec, rt *Route, via At[string]) bool {
+func (r *resolver) via(n *node, rt *Route, via At[string]) bool {
 	a, ok := r.address(via)
 	switch {
 	case !ok:

@@ -102,8 +102,7 @@ func bind(path string) error {
 	}
 	f.Close()
 	if err := unix.Mount("/proc/thread-self/ns/net", path, "none", unix.MS_BIND, ""); err != nil {
-		os.Remove(path)
-		return &fs.PathError{Op: "mount", Path: path, Err: err}
+		return errors.Join(&fs.PathError{Op: "mount", Path: path, Err: err}, os.Remove(path))
 	}
 	return nil
 }

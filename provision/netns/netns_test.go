@@ -367,7 +367,8 @@ func TestPrivilegedExec(t *testing.T) {
 	if out, err := run("pwd"); err != nil || out != "/usr" {
 		t.Errorf("directory: %v %s", err, out)
 	}
-	if _, err := run("sh", "-c", "exit 42"); err == nil || err.(*exec.ExitError).ExitCode() != 42 {
+	var exit *exec.ExitError
+	if _, err := run("sh", "-c", "exit 42"); !errors.As(err, &exit) || exit.ExitCode() != 42 {
 		t.Errorf("exit code: %v", err)
 	}
 	if out, err := run("no-such-program"); err == nil || !strings.Contains(out, "no-such-program") {
