@@ -30,7 +30,7 @@ func newApp(sys system) *cli.App {
 		Action:               noCommand,
 		Commands: []*cli.Command{
 			upCommand(sys), planCommand(sys), downCommand(sys), verifyCommand(sys),
-			statusCommand(sys), execCommand(sys), shellCommand(sys),
+			statusCommand(sys), execCommand(sys), logsCommand(sys), shellCommand(sys),
 			validateCommand(sys), listCommand(sys), doctorCommand(sys), reportCommand(sys),
 			completionCommand(sys), versionCommand(sys), superviseCommand(sys),
 		},
@@ -126,7 +126,7 @@ func reorder(app *cli.App, argv []string) ([]string, error) {
 	for len(words) > 0 {
 		w := words[0]
 		words = words[1:]
-		if w == "--" || (command.Name == "exec" && len(rest) == 2) {
+		if w == "--" || (command.Name == "exec" && len(rest) == 2 && w[:min(1, len(w))] != "-") {
 			if w != "--" {
 				rest = append(rest, w)
 			}

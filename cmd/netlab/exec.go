@@ -12,15 +12,17 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"netlab/labs"
-	"netlab/provision/netns"
+	"netlab/provision/runtime"
 )
 
 func execCommand(sys system) *cli.Command {
 	return &cli.Command{
 		Name:      "exec",
 		Usage:     "run a command in a pod, node or bridge",
-		ArgsUsage: "LAB NAME [--] CMD [ARG...]",
-		Description: `The exit code is the command's own; 125 means that netlab could not run it, 126
+		ArgsUsage: "LAB NAME [-c CONTAINER] [--] CMD [ARG...]",
+		Description: `With -c the command runs in a container of the pod: with the container's user,
+environment, processes and mounts. Otherwise it runs as you, in the network of
+the pod. The exit code is the command's own; 125 means that netlab could not run it, 126
 that it is no program, 127 that there is none of that name.
 
 Examples:
@@ -28,6 +30,7 @@ Examples:
    netlab exec two-node node-a -- iptables-save -t nat
    netlab exec two-node client -- tcpdump -ni eth0`,
 		Flags: []cli.Flag{
+			containerFlag(),
 			&cli.BoolFlag{Name: "i", Usage: "accepted for the habit; standard input is always passed on"},
 			&cli.BoolFlag{Name: "t", Usage: "accepted for the habit; the terminal is always passed on"},
 			&cli.BoolFlag{Name: "it", Hidden: true},
@@ -37,6 +40,9 @@ Examples:
 			if c.NArg() < 3 {
 				missing := []string{"LAB", "NAME", "CMD"}[c.NArg()]
 				return &codeError{exitExec, fmt.Errorf("%s is missing\n    usage: netlab exec LAB NAME -- CMD [ARG...]", missing)}
+			}
+			if name := c.String("container"); name != "" {
+				return enterContainer(sys, c.Args().Get(0), c.Args().Get(1), name, c.Args().Slice()[2:])
 			}
 			return enter(sys, c.Args().Get(0), c.Args().Get(1), c.Args().Slice()[2:])
 		},
@@ -100,7 +106,7 @@ func enter(sys system, labArg, name string, argv []string) error {
 		return err
 	}
 	env := append(os.Environ(), "NETLAB_LAB="+lab.Name, "NETLAB_NAME="+name)
-	return &codeError{exitExec, netns.Exec(ns, append([]string{path}, argv[1:]...), env, "")}
+	return &codeError{exitExec, runtime.Dir(h.RunDir(lab.Name)).Pins(ns).Exec(ns, append([]string{path}, argv[1:]...), env, "")}
 }
 
 // lookPath finds a program as a shell does, and in the directories of system

@@ -9,6 +9,7 @@ import (
 
 	"netlab/labs"
 	"netlab/provision"
+	"netlab/provision/runtime"
 )
 
 func statusCommand(sys system) *cli.Command {
@@ -94,6 +95,9 @@ func status(ctx context.Context, sys system, all []*labs.Lab, out output) error 
 		if err := v.writeTable(out.stdout, tableOptions{health: true, wide: out.format == "wide"}); err != nil {
 			return err
 		}
+		if err := v.writeContainers(out.stdout); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -117,7 +121,7 @@ func inspect(ctx context.Context, sys system, lab *labs.Lab, out output) (labVie
 	for _, s := range plan.Steps {
 		changes[s.Object.Key().NS]++
 	}
-	v := viewOf(lab, func(ns string) string {
+	v := viewOf(asReady(h, lab), func(ns string) string {
 		o, ok := have.Get(provision.Namespace{Name: ns}.Key())
 		switch {
 		case !ok || o.(provision.Namespace).Condition == provision.Remains:
@@ -131,6 +135,7 @@ func inspect(ctx context.Context, sys system, lab *labs.Lab, out output) (labVie
 		}
 		return "ok"
 	})
+	v.containersOf(lab, runtime.Dir(h.RunDir(lab.Name)))
 	v.Changes = len(plan.Steps)
 	v.State = stateOf(have, plan)
 	return v, nil

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/term"
 
 	"netlab/labs"
+	"netlab/provision/runtime"
 )
 
 // labView is a lab as the commands show it. Its JSON is part of the interface.
@@ -62,7 +63,9 @@ type podView struct {
 	HostIface    string            `json:"hostInterface"`
 	Labels       map[string]string `json:"labels,omitempty"`
 	Ready        bool              `json:"ready"`
-	Health       string            `json:"health,omitempty"`
+
+	Containers []runtime.ContainerState `json:"containers,omitempty"` // status only
+	Health     string                   `json:"health,omitempty"`
 }
 
 type serviceView struct {

@@ -29,6 +29,12 @@ func Start(name string, cmd *exec.Cmd) error {
 // /etc. argv[0] is looked up in PATH; dir is the working directory, "" for the
 // present one. Exec returns only if it did not work.
 func Exec(name string, argv, env []string, dir string) error {
+	return Pins("").Exec(name, argv, env, dir)
+}
+
+// Exec is the package's [Exec], but the command is in the pinned namespaces,
+// too, if they are there.
+func (p Pins) Exec(name string, argv, env []string, dir string) error {
 	if len(argv) == 0 {
 		return errors.New("no command to run")
 	}
@@ -37,6 +43,11 @@ func Exec(name string, argv, env []string, dir string) error {
 		return err
 	}
 	return Do(name, func() error {
+		if p != "" && p.There() {
+			if err := p.enter(); err != nil {
+				return err
+			}
+		}
 		if err := privateMounts(name); err != nil {
 			return err
 		}

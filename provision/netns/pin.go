@@ -124,6 +124,21 @@ func (p Pins) enter() error {
 	return nil
 }
 
+// Join runs fn in all namespaces of the process that pidfd stands for. What fn
+// starts is one of that process's, also in its PID namespace.
+func Join(pidfd int, fn func() error) error {
+	return onThread(func() error {
+		if err := unix.Unshare(unix.CLONE_FS); err != nil { // threads that share a working directory share their mounts
+			return fmt.Errorf("leave the other threads: %w", err)
+		}
+		const all = unix.CLONE_NEWNS | unix.CLONE_NEWPID | unix.CLONE_NEWNET | unix.CLONE_NEWIPC | unix.CLONE_NEWUTS
+		if err := unix.Setns(pidfd, all); err != nil {
+			return fmt.Errorf("enter the namespaces of a process: %w", err)
+		}
+		return fn()
+	})
+}
+
 // Hostname returns the hostname in the pinned UTS namespace.
 func (p Pins) Hostname() (string, error) {
 	var name unix.Utsname

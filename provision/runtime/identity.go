@@ -15,8 +15,8 @@ import (
 // Identity tells a process from every other one of this boot, also from a later
 // one that got the same number.
 type Identity struct {
-	PID   int    `json:"pid"`
-	Start uint64 `json:"start"` // clock ticks after boot
+	PID   int    `json:"pid,omitempty"`
+	Start uint64 `json:"start,omitempty"` // clock ticks after boot
 }
 
 // errEnded says that the process meant is no more.

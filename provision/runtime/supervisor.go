@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -38,6 +39,7 @@ type supervisor struct {
 	lock    *os.File
 	board   *board
 	keepers map[string]*keeper // by NAMESPACE/POD/CONTAINER
+	saving  sync.Mutex
 }
 
 // Intervals of a supervisor.
@@ -259,10 +261,17 @@ func (s *supervisor) write(ctx context.Context) {
 		if !s.ours() {
 			continue // the directory is being removed
 		}
-		if err := s.board.get().save(s.Dir); err != nil {
+		if err := s.save(); err != nil {
 			fmt.Fprintf(s.Log, "%s write the state: %v\n", stamp(), err)
 		}
 	}
+}
+
+// save writes the state file as of now.
+func (s *supervisor) save() error {
+	s.saving.Lock()
+	defer s.saving.Unlock()
+	return s.board.get().save(s.Dir)
 }
 
 // endpoints keeps the rules of services true.
@@ -277,7 +286,7 @@ func (s *supervisor) endpoints(ctx context.Context) {
 			return
 		}
 		// The rules are made from what stands in the file.
-		if err := s.board.get().save(s.Dir); err == nil {
+		if err := s.save(); err == nil {
 			err = s.Endpoints(ctx)
 			if err == nil || ctx.Err() != nil {
 				continue
