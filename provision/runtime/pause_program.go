@@ -17,7 +17,7 @@ const (
 func pauseProgram(goarch string) []byte {
 	switch goarch {
 	case "amd64":
-		return elf(62, []byte{
+		return executable(62, []byte{
 			0xb8, 0x9d, 0x00, 0x00, 0x00, //       mov  eax, 157      prctl
 			0xbf, 0x0f, 0x00, 0x00, 0x00, //       mov  edi, 15       PR_SET_NAME
 			0x48, 0x8d, 0x35, 0x0b, 0, 0, 0, //    lea  rsi, [rip+11] name
@@ -46,14 +46,14 @@ func pauseProgram(goarch string) []byte {
 			code.Write(binary.LittleEndian.AppendUint32(nil, w))
 		}
 		code.WriteString("pause\x00\x00\x00") // name:
-		return elf(183, code.Bytes())
+		return executable(183, code.Bytes())
 	}
 	return nil
 }
 
-// elf wraps machine code, which begins with its first instruction and needs no
+// executable wraps machine code, which begins with its first instruction and needs no
 // data to write to, into an executable file.
-func elf(machine uint16, code []byte) []byte {
+func executable(machine uint16, code []byte) []byte {
 	const (
 		headers = elfHeaderSize + 2*programHeaderSize
 		base    = 0x400000
