@@ -16,7 +16,7 @@ var imports = map[string][]string{
 	"provision/kubeproxy":  {"labs", "provision/netfilter"},
 	"provision":            {"labs", "provision/netfilter", "provision/kubeproxy"},
 	"provision/runtime":    {"labs", "provision", "provision/netns"},
-	"provision/kernel":     {"labs", "provision", "provision/netfilter", "provision/netns", "provision/runtime"},
+	"provision/kernel":     {"labs", "provision", "provision/kubeproxy", "provision/netfilter", "provision/netns", "provision/runtime"},
 	"provision/fake":       {"labs", "provision"},
 	"provision/kerneltest": {"labs", "provision", "provision/netfilter"},
 	"verify":               {"labs", "provision"},

@@ -16,13 +16,16 @@ func (d *desired) rulesets(n *labs.Node) {
 			continue
 		}
 		b := netfilter.NewBuilder(ipv6)
+		var udp kubeproxy.UDPBackends
 		if n.Cluster {
-			kubeproxy.Rules(b, d.lab, n, ipv6)
+			ports := kubeproxy.Ports(d.lab, n, ipv6)
+			kubeproxy.Write(b, kubeproxy.ConfigOf(d.lab, n, ipv6), ports)
+			udp = kubeproxy.UDPBackendsOf(ports)
 			d.networkRules(b, n, ipv6)
 		}
 		masquerade(b, n.Masquerade, ipv6)
 		if text := b.Build(); text != "" {
-			d.add(Ruleset{n.NS, ipv6, text})
+			d.add(Ruleset{n.NS, ipv6, text, udp})
 		}
 	}
 }

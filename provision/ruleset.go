@@ -3,6 +3,7 @@ package provision
 import (
 	"strings"
 
+	"netlab/provision/kubeproxy"
 	"netlab/provision/netfilter"
 )
 
@@ -13,6 +14,11 @@ type Ruleset struct {
 	NS   string
 	IPv6 bool
 	Text netfilter.Text
+
+	// UDP are the backends of UDP services. Whoever writes the rules also ends
+	// the flows that lead elsewhere; nobody can see later for which backends
+	// that was done, so what is observed has those that were asked for.
+	UDP kubeproxy.UDPBackends
 }
 
 // Key implements [Object].

@@ -114,16 +114,21 @@ func (h *Host) readRules(ctx context.Context, ns string, ipv6 bool) (owned netfi
 }
 
 // rulesets reads the rules of both families in a namespace.
-func (h *Host) rulesets(ctx context.Context, ns string) ([]provision.Object, error) {
+func (h *Host) rulesets(ctx context.Context, ns string, w wish) ([]provision.Object, error) {
 	var sets []provision.Object
 	for _, ipv6 := range []bool{false, true} {
 		owned, _, err := h.readRules(ctx, ns, ipv6)
 		if err != nil {
 			return nil, fmt.Errorf("read rules: %w", err)
 		}
-		if owned != "" {
-			sets = append(sets, provision.Ruleset{NS: ns, IPv6: ipv6, Text: owned})
+		if owned == "" {
+			continue
 		}
+		set := provision.Ruleset{NS: ns, IPv6: ipv6, Text: owned}
+		if wanted, ok := w.state.Get(set.Key()); ok {
+			set.UDP = wanted.(provision.Ruleset).UDP
+		}
+		sets = append(sets, set)
 	}
 	return sets, nil
 }
@@ -156,15 +161,13 @@ func (h *Host) doRuleset(ctx context.Context, s provision.Step) error {
 			return fmt.Errorf("read what is there: %w", err)
 		}
 	}
-	script := netfilter.Script(from, to)
-	if len(script) == 0 {
-		return nil
-	}
-	if err := h.dir.make(labOf(set.NS)); err != nil { // the lock is there
+	if err := h.writeRules(ctx, set.NS, set.IPv6, from, to); err != nil {
 		return err
 	}
-	_, err := h.runTables(ctx, set.NS, program("restore", set.IPv6), script, "--noflush", "-w")
-	return err
+	if s.Op == provision.Delete || set.UDP == "" {
+		return nil
+	}
+	return h.endStaleFlows(set)
 }
 
 // noTables reports whether a namespace certainly has no rules of a family. It

@@ -159,7 +159,7 @@ func (h *Host) look(ctx context.Context, name string, w wish) (*view, error) {
 	// Reading rules takes longer than all the rest. Those of a namespace that
 	// is to go, go with it, and are nobody's business.
 	if w.rulesets[name] || (w.has(key) && strings.HasPrefix(mark, provision.MarkPrefix(labOf(name))+"node:")) {
-		rulesets, err := h.rulesets(ctx, name)
+		rulesets, err := h.rulesets(ctx, name, w)
 		if err != nil {
 			return nil, err
 		}
