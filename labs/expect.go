@@ -13,12 +13,9 @@ func (r *resolver) resolveVerify() {
 			r.missing(spec.Place, "to")
 		}
 		if spec.From.OK() {
-			from, err := r.lab.find(spec.From.Value, !r.guessed())
-			switch {
-			case err != nil:
+			from, err := r.lab.findPlace(spec.From.Value, !r.guessed())
+			if err != nil {
 				r.reference(spec.From.Place, err)
-			case from.Kind == RefService || from.Kind == RefAddr:
-				r.errorf(spec.From.Place, "", "%s sends nothing: write a pod, a node or a bridge", quote(spec.From.Value))
 			}
 			e.From = from
 		}

@@ -33,6 +33,43 @@ func (l *Lab) Find(text string) (Ref, error) {
 	return ref, nil
 }
 
+// FindPlace is like [Lab.Find] where only a pod, a node or a bridge makes
+// sense: a place to run something. A service of the same name does not make a
+// bare name ambiguous, and naming one is an error.
+func (l *Lab) FindPlace(text string) (Ref, error) {
+	ref, err := l.findPlace(text, true)
+	if err != nil {
+		return Ref{}, err
+	}
+	return ref, nil
+}
+
+func (l *Lab) findPlace(text string, hints bool) (Ref, *RefError) {
+	if place, ok := l.barePlace(text); ok {
+		return place, nil
+	}
+	ref, err := l.find(text, hints)
+	if err == nil && (ref.Kind == RefService || ref.Kind == RefAddr) {
+		err = &RefError{Message: fmt.Sprintf("%s is no pod, node or bridge", quote(text))}
+	}
+	return ref, err
+}
+
+// barePlace returns the node, bridge or pod of namespace default called name.
+// At most one has a name.
+func (l *Lab) barePlace(name string) (Ref, bool) {
+	for _, ref := range []Ref{
+		{Kind: RefNode, Name: name},
+		{Kind: RefBridge, Name: name},
+		{Kind: RefPod, Namespace: defaultNamespace, Name: name},
+	} {
+		if l.has(ref) {
+			return ref, true
+		}
+	}
+	return Ref{}, false
+}
+
 // find does the work of Find. Hints that have to look at the whole lab are
 // given only if they are asked for.
 func (l *Lab) find(text string, hints bool) (Ref, *RefError) {
@@ -111,14 +148,8 @@ func (l *Lab) has(ref Ref) bool {
 // findBare resolves a name without a kind.
 func (l *Lab) findBare(name string, hints bool) (Ref, *RefError) {
 	var fits []Ref
-	for _, ref := range []Ref{
-		{Kind: RefNode, Name: name},
-		{Kind: RefBridge, Name: name},
-		{Kind: RefPod, Namespace: defaultNamespace, Name: name},
-	} {
-		if l.has(ref) {
-			fits = append(fits, ref)
-		}
+	if ref, ok := l.barePlace(name); ok {
+		fits = append(fits, ref)
 	}
 	for _, s := range l.lookup().named[name] {
 		fits = append(fits, Ref{Kind: RefService, Namespace: s.Namespace, Name: name})

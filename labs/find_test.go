@@ -142,3 +142,22 @@ func TestLookup(t *testing.T) {
 		}
 	}
 }
+
+// TestFindPlace wants a service of a pod's name not to be in the way where
+// only a place to run something makes sense.
+func TestFindPlace(t *testing.T) {
+	lab, diagnostics := Load("lab.yaml", []byte("name: x\nnodes: [{name: n}]\npods: [{name: web, node: n}]\nservices: [{name: web, ports: [{port: 80}]}, {name: api, ports: [{port: 80}]}]\n"))
+	if lab == nil {
+		t.Fatal(diagnostics)
+	}
+	for text, want := range map[string]string{"web": "pod/web", "n": "node/n", "pod/web": "pod/web", "fabric": "bridge/fabric"} {
+		if ref, err := lab.FindPlace(text); err != nil || ref.String() != want {
+			t.Errorf("FindPlace(%q) = %v, %v; want %s", text, ref, err, want)
+		}
+	}
+	for _, text := range []string{"svc/web", "api", "10.0.0.1", "nobody"} {
+		if ref, err := lab.FindPlace(text); err == nil {
+			t.Errorf("FindPlace(%q) = %v, want an error", text, ref)
+		}
+	}
+}

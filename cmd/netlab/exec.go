@@ -133,7 +133,7 @@ func lookPath(name string) (string, error) {
 
 // namespaceOf returns the network namespace of what a reference names.
 func namespaceOf(lab *labs.Lab, name string) (string, error) {
-	ref, err := lab.Find(name)
+	ref, err := lab.FindPlace(name)
 	if err != nil {
 		return "", err
 	}
@@ -142,8 +142,6 @@ func namespaceOf(lab *labs.Lab, name string) (string, error) {
 		return lab.Pod(ref.Namespace, ref.Name).NS, nil
 	case labs.RefNode:
 		return lab.Node(ref.Name).NS, nil
-	case labs.RefBridge:
-		return lab.Bridge(ref.Name).NS, nil
 	}
-	return "", fmt.Errorf("%s is no pod, node or bridge: nothing runs there", name)
+	return lab.Bridge(ref.Name).NS, nil
 }

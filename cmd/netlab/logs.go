@@ -90,7 +90,7 @@ func logs(ctx context.Context, sys system, labArg, podName, name string, follow 
 // findContainer returns a container of a pod: the one called name, or the first
 // if name is empty.
 func (sys system) findContainer(lab *labs.Lab, podName, name string) (*labs.Pod, *labs.Container, error) {
-	ref, err := lab.Find(podName)
+	ref, err := lab.FindPlace(podName)
 	if err != nil {
 		return nil, nil, err
 	}
