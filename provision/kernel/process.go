@@ -2,6 +2,9 @@ package kernel
 
 import (
 	"context"
+	"fmt"
+	"os"
+	"strings"
 
 	"netlab/provision"
 	"netlab/provision/runtime"
@@ -67,4 +70,31 @@ func (h *Host) processes(lab string) ([]provision.Object, error) {
 		objects = append(objects, s)
 	}
 	return objects, err
+}
+
+// groupRange is a parameter that names users' groups.
+const groupRange = "net.ipv4.ping_group_range"
+
+// settable returns the value that stands for s.Value here: in a user namespace
+// the kernel takes no group that the namespace does not have.
+func settable(s provision.Sysctl) string {
+	var low, high uint64
+	if s.Name != groupRange {
+		return s.Value
+	}
+	if _, err := fmt.Sscan(s.Value, &low, &high); err != nil || low > high {
+		return s.Value
+	}
+	data, err := os.ReadFile("/proc/self/gid_map")
+	if err != nil {
+		return s.Value
+	}
+	last := uint64(0)
+	for line := range strings.Lines(string(data)) {
+		var first, outside, count uint64
+		if _, err := fmt.Sscan(line, &first, &outside, &count); err == nil && first <= low && low < first+count {
+			last = first + count - 1
+		}
+	}
+	return fmt.Sprintf("%d %d", low, max(low, min(high, last)))
 }

@@ -74,7 +74,7 @@ func (h *Host) doSysctl(op provision.Op, s provision.Sysctl) error {
 	if err != nil {
 		return err
 	}
-	value := s.Value
+	value := settable(s)
 	if op == provision.Delete {
 		if value, err = h.fresh.value(s); err != nil {
 			return err
@@ -136,7 +136,9 @@ func (h *Host) sysctls(ns string, wanted []provision.Sysctl) ([]provision.Sysctl
 			if err != nil {
 				return err
 			}
-			s.Value = v
+			if v != settable(s) {
+				s.Value = v
+			}
 			found = append(found, s)
 		}
 		return nil
