@@ -62,11 +62,11 @@ func up(ctx context.Context, sys system, arg string, opts upOptions) error {
 		return err
 	}
 	defer unlock()
-	return journaled(h.RunDir(lab.Name), "up "+src.file, func() error { return converge(ctx, sys, h, lab, src, opts) })
+	return journaled(h.RunDir(lab.Name), "up "+src.file, func() error { return converge(ctx, h, lab, src, opts) })
 }
 
 // converge makes the kernel equal to lab. The caller holds the lab's lock.
-func converge(ctx context.Context, sys system, h host, lab *labs.Lab, src source, opts upOptions) error {
+func converge(ctx context.Context, h host, lab *labs.Lab, src source, opts upOptions) error {
 	if opts.noExec {
 		lab = lab.WithoutContainers()
 	}
@@ -94,13 +94,18 @@ func converge(ctx context.Context, sys system, h host, lab *labs.Lab, src source
 		}
 		opts.out.clock.stop()
 	}
-	if err := opts.out.up(asReady(h, lab), plan); err != nil {
+	ready, took := asReady(h, lab), opts.out.clock.elapsed()
+	if !opts.verify {
+		return opts.out.up(ready, plan, took, nil)
+	}
+	report, err := check(ctx, ready, opts.out, verify.Options{})
+	if err != nil {
 		return err
 	}
-	if !opts.verify {
-		return nil
+	if err := opts.out.up(ready, plan, took, &report); err != nil {
+		return err
 	}
-	return runVerify(ctx, sys, lab, opts.out, verify.Options{})
+	return verdict(report)
 }
 
 // apply carries out a plan with progress on the terminal, and says what stands

@@ -90,19 +90,28 @@ func runVerify(ctx context.Context, sys system, lab *labs.Lab, out output, opts 
 	if err := sys.mustBeUp(lab); err != nil {
 		return err
 	}
-	lab = sys.asReady(lab)
-	progress := out.checkProgress()
-	opts.Progress = progress.show
-	out.clock.start("verify")
-	report, err := verify.Run(ctx, lab, probe.New(), opts)
-	progress.done()
-	out.clock.stop()
+	report, err := check(ctx, sys.asReady(lab), out, opts)
 	if err != nil {
 		return err
 	}
 	if err := writers[out.format](out.stdout, report); err != nil {
 		return err
 	}
+	return verdict(report)
+}
+
+// check makes the checks of a lab that is up.
+func check(ctx context.Context, lab *labs.Lab, out output, opts verify.Options) (verify.Report, error) {
+	progress := out.checkProgress()
+	opts.Progress = progress.show
+	out.clock.start("verify")
+	defer out.clock.stop()
+	defer progress.done()
+	return verify.Run(ctx, lab, probe.New(), opts)
+}
+
+// verdict turns a report into an exit code.
+func verdict(report verify.Report) error {
 	switch counts := report.Counts(); {
 	case counts.Failed > 0:
 		return &codeError{exitDiffers, nil}

@@ -1,11 +1,15 @@
 package main
 
 import (
+	"bytes"
+	"encoding/json"
 	"fmt"
 	"strings"
+	"time"
 
 	"netlab/labs"
 	"netlab/provision"
+	"netlab/verify"
 )
 
 // planView is a plan in JSON. It is part of the interface.
@@ -119,17 +123,29 @@ const shownChanges = 25
 // upView is what up has done, in JSON. It is part of the interface.
 type upView struct {
 	planView
-	DurationMS float64 `json:"durationMs"`
-	State      labView `json:"state"`
+	DurationMS float64         `json:"durationMs"`
+	State      labView         `json:"state"`
+	Verify     json.RawMessage `json:"verify,omitempty"` // with --verify: the report as verify prints it
 }
 
-// up says what was changed, what exists now, and what to try.
-func (o output) up(lab *labs.Lab, p provision.Plan) error {
-	took := o.clock.elapsed()
+// up says what was changed, what exists now, what the checks found if they
+// were made, and what to try.
+func (o output) up(lab *labs.Lab, p provision.Plan, took time.Duration, report *verify.Report) error {
 	if o.format == "json" {
-		return o.json(upView{viewPlan(lab.Name, p), float64(took.Microseconds()) / 1000, viewOf(lab, nil)})
+		v := upView{viewPlan(lab.Name, p), float64(took.Microseconds()) / 1000, viewOf(lab, nil), nil}
+		if report != nil {
+			var b bytes.Buffer
+			if err := verify.WriteJSON(&b, *report); err != nil {
+				return err
+			}
+			v.Verify = b.Bytes()
+		}
+		return o.json(v)
 	}
 	if o.quiet {
+		if report != nil && !report.Counts().Well() {
+			return verify.WriteText(o.stdout, *report)
+		}
 		return nil
 	}
 	created, updated, deleted := p.Count()
@@ -145,6 +161,12 @@ func (o output) up(lab *labs.Lab, p provision.Plan) error {
 	fmt.Fprintln(o.stdout)
 	if err := viewOf(lab, nil).writeTable(o.stdout, tableOptions{}); err != nil {
 		return err
+	}
+	if report != nil {
+		fmt.Fprintln(o.stdout)
+		if err := verify.WriteText(o.stdout, *report); err != nil {
+			return err
+		}
 	}
 	fmt.Fprintln(o.stdout, "\nTry:")
 	for _, line := range toTry(lab, o.program) {
