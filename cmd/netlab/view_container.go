@@ -28,7 +28,7 @@ func (v *labView) containersOf(lab *labs.Lab, dir runtime.Dir) {
 					}
 				}
 			}
-			if is.Phase == runtime.Running && !is.Alive() { // its supervisor has died, too
+			if is.Phase == runtime.Running && !state.Supervisor.Alive() && !is.Alive() { // both have died
 				is.Phase, is.Reason, is.Ready = runtime.Terminated, runtime.Failed, false
 			}
 			v.Pods[i].Containers = append(v.Pods[i].Containers, is)

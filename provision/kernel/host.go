@@ -54,6 +54,9 @@ const poolThreads = 4
 // Open returns the kernel of this host. It fails if the process may not manage
 // namespaces, and says what to do about it.
 func Open(opts Options) (*Host, error) {
+	if runtime.Misled() {
+		return nil, errors.New("this program cannot run the containers of a lab: let kernel.Options.Program name netlab, or call runtime.Main first and give it netlab's supervise command")
+	}
 	if err := privileged(); err != nil {
 		return nil, err
 	}

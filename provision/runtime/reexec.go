@@ -17,11 +17,13 @@ const containerWord = "container"
 
 // Main does the work of this process if it is one of those that this package
 // starts from its own program: main must call it before anything else. ok
-// reports whether it was.
+// reports whether it was. The supervisor of a lab is left to the caller, which
+// must go on to call [Supervision.Run] for it.
 func Main(args []string) (code int, ok bool) {
 	if os.Getenv(reexecEnv) == "" {
 		return 0, false
 	}
+	_ = os.Unsetenv(reexecEnv)
 	switch {
 	case len(args) == 2 && args[0] == PauseName:
 		callMyself(PauseName)
@@ -34,6 +36,11 @@ func Main(args []string) (code int, ok bool) {
 	}
 	return 0, false
 }
+
+// Misled reports whether this process was started to do this package's work,
+// by a program that does not know how: it never called [Main]. It must not go
+// on, or it would start others like itself.
+func Misled() bool { return os.Getenv(reexecEnv) != "" }
 
 // callMyself sets the name that ps shows; it would be "exe" otherwise.
 func callMyself(name string) {
