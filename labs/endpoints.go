@@ -31,10 +31,12 @@ func (r *resolver) resolveEndpoints(ss *services) {
 		}
 	}
 	for _, s := range ss.all {
-		if s.spec == nil {
-			continue
-		}
 		switch {
+		case s.spec == nil:
+			pods := matching(s, byLabel)
+			for i := range s.Ports {
+				s.putBehind(&s.Ports[i], pods)
+			}
 		case s.spec.Selector.Written() && s.spec.Endpoints.Written():
 			r.errorf(s.spec.Endpoints.Place, "keep one of them", "a service has a selector or endpoints, not both")
 		case s.spec.Selector.Written():
@@ -79,24 +81,30 @@ func (r *resolver) selected(s *service, ss *services, byLabel map[[3]string][]*p
 	}
 	for i := range s.Ports {
 		p := &s.Ports[i]
-		named := false
-		for _, pod := range pods {
-			port, ok := podPort(pod.Pod, p)
-			named = named || ok
-			if !ok || !pod.Ready {
-				continue
-			}
-			for _, a := range pod.Addrs {
-				if !s.Headless && !slices.ContainsFunc(s.ClusterIPs, func(ip netip.Addr) bool { return ip.Is4() == a.Addr().Is4() }) {
-					continue
-				}
-				p.Endpoints = append(p.Endpoints, Endpoint{Addr: a.Addr(), Port: port, Pod: pod.ID(), Node: pod.Node})
-			}
-		}
+		named := s.putBehind(p, pods)
 		if !named && p.TargetPort != "" {
 			r.warnf(spec.Ports.Items[i].TargetPort.Place, "", "no pod of the service has a %s port called %s", p.Protocol, quote(p.TargetPort))
 		}
 	}
+}
+
+// putBehind puts those of pods that are ready behind p, a port of s, and
+// reports whether any of them has the port that p leads to.
+func (s *service) putBehind(p *ServicePort, pods []*pod) (named bool) {
+	for _, pod := range pods {
+		port, ok := podPort(pod.Pod, p)
+		named = named || ok
+		if !ok || !pod.Ready {
+			continue
+		}
+		for _, a := range pod.Addrs {
+			if !s.Headless && !slices.ContainsFunc(s.ClusterIPs, func(ip netip.Addr) bool { return ip.Is4() == a.Addr().Is4() }) {
+				continue
+			}
+			p.Endpoints = append(p.Endpoints, Endpoint{Addr: a.Addr(), Port: port, Pod: pod.ID(), Node: pod.Node})
+		}
+	}
+	return named
 }
 
 // matching returns the pods that the selector of s matches, in the order of

@@ -232,9 +232,13 @@ type EnvVar struct{ Name, Value string }
 
 // Serve is a built-in server.
 type Serve struct {
-	Kind string // "http", "tcp" or "udp"
+	Kind string // "http", "tcp", "udp" or ServeDNS
 	Port uint16
 }
+
+// ServeDNS is the kind of the lab's DNS server, which listens on UDP and TCP.
+// Only dns: true makes one.
+const ServeDNS = "dns"
 
 // ContainerPort gives a port a name that a service's targetPort may refer to.
 type ContainerPort struct {

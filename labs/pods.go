@@ -20,7 +20,8 @@ type pod struct {
 // resolvePods resolves the pods: their names, then their addresses, those that
 // are written first.
 func (r *resolver) resolvePods() {
-	specs := r.spec.Pods.Items
+	dns := r.dnsPodSpec()
+	specs := slices.Concat(r.spec.Pods.Items, dns)
 	r.lab.Pods = make([]Pod, len(specs))
 	first := map[string]Pos{}
 	for i := range specs {
@@ -38,6 +39,13 @@ func (r *resolver) resolvePods() {
 		if p.node != nil {
 			p.Node = p.node.Name
 			r.explicitPodIP(p)
+		}
+	}
+	if len(dns) > 0 {
+		p := r.pods[len(r.pods)-1]
+		p.Containers = []Container{dnsContainer(p.Pos)}
+		if p.node != nil {
+			r.lastPodIP(p)
 		}
 	}
 	for _, p := range r.pods {

@@ -6,10 +6,6 @@ import (
 )
 
 const (
-	dnsNamespace = "kube-system"
-	dnsName      = "kube-dns"
-	dnsHost      = 10 // which address of subnet services the DNS server has, as in most clusters
-
 	minNodePort     = 30000
 	maxNodePort     = 32767
 	defaultAffinity = 10800 // seconds
@@ -124,33 +120,4 @@ func (r *resolver) policies(s *service) {
 		s.ExternalLocal && spec.Type.Value == string(ClusterIP) && !spec.ExternalIPs.Written() {
 		r.errorf(spec.ExternalTrafficPolicy.Place, "", "needs type: NodePort or externalIPs")
 	}
-}
-
-// dnsService adds the service of the lab's DNS server.
-func (r *resolver) dnsService(ss *services, first map[string]Pos) {
-	if !r.lab.DNS || ss.subnet == nil {
-		return
-	}
-	at := r.spec.DNS.Place
-	s := &service{Service: Service{
-		Name: dnsName, Namespace: dnsNamespace, Type: ClusterIP, Pos: at.Pos,
-		Ports: []ServicePort{
-			{Name: "dns", Protocol: UDP, Port: 53, TargetPort: "53"},
-			{Name: "dns-tcp", Protocol: TCP, Port: 53, TargetPort: "53"},
-		},
-	}}
-	if before, twice := first[s.ID()]; twice {
-		r.errorf(at, "leave one of them out", "dns: true makes the service %s, which is also on line %d", s.ID(), before.Line)
-		return
-	}
-	for i, p := range ss.subnet.Prefixes {
-		a := nth(p, dnsHost)
-		if !p.Contains(a) || edge(p, a) != "" {
-			r.errorf(at, "", "subnet %s, which is %s, is too small for a DNS server at its address number %d", quote(servicesName), p, dnsHost)
-			return
-		}
-		ss.pools[i].taken[a] = owner{"the DNS server of the lab", at.Pos}
-		s.ClusterIPs = append(s.ClusterIPs, a)
-	}
-	ss.all = append(ss.all, s)
 }

@@ -19,6 +19,7 @@ const (
 func Desired(lab *labs.Lab) State {
 	d := desired{lab: lab, ipv6: hasIPv6(lab)}
 	d.files()
+	d.names()
 	for i := range lab.Bridges {
 		d.bridge(&lab.Bridges[i])
 	}

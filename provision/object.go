@@ -150,10 +150,10 @@ func (n Namespace) recreate(old Object) string {
 }
 
 // File is a file of the lab's names directory, which is /etc/netns/<namespace>
-// for every namespace of the lab.
+// for every namespace of the lab, or [DNSFile].
 type File struct {
 	Lab     string
-	Name    string // "hosts" or "resolv.conf"
+	Name    string // "hosts", "resolv.conf" or DNSFile
 	Content string
 }
 

@@ -80,11 +80,22 @@ func refreshEndpoints(ctx context.Context, h *kernel.Host, name string) error {
 	}
 	var errs []error
 	for _, step := range provision.Diff(have, want).Steps {
-		if _, ok := step.Object.(provision.Ruleset); ok && step.Op == provision.Update {
+		if step.Op == provision.Update && followsReadiness(step.Object) {
 			errs = append(errs, h.Do(ctx, step))
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// followsReadiness reports whether an object depends on which pods are ready.
+func followsReadiness(o provision.Object) bool {
+	switch o := o.(type) {
+	case provision.Ruleset:
+		return true
+	case provision.File:
+		return o.Name == provision.DNSFile
+	}
+	return false
 }
 
 // asReady returns lab with the endpoints that its running containers make.

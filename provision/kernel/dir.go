@@ -19,6 +19,7 @@ import (
 //
 //	<lab>/lock       held by whoever changes the lab
 //	<lab>/lab.yaml   the file that was applied last
+//	<lab>/dns.json   the names that the lab's DNS server knows
 //	<lab>/etc/       what /etc/netns/<namespace> leads to: hosts, resolv.conf
 //	<lab>/witness/   a symlink a namespace, <namespace> -> <inode>-<cookie>-<boot>
 //	.made            which directories of the host netlab made, to be removed again

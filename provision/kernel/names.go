@@ -104,28 +104,38 @@ func (h *Host) filePath(lab, name string) (string, error) {
 	if name == "" || name[0] == '.' || strings.ContainsAny(name, "/\x00") {
 		return "", fmt.Errorf("%q is no name of a file", name)
 	}
+	if name == provision.DNSFile { // in no namespace's /etc
+		return filepath.Join(h.dir.lab(lab), name), nil
+	}
 	return filepath.Join(h.dir.etc(lab), name), nil
 }
 
-// files reads the lab's names directory.
+// files reads the lab's names directory and the file of its DNS server.
 func (h *Host) files(lab string) ([]provision.File, error) {
 	entries, err := os.ReadDir(h.dir.etc(lab))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
-	var files []provision.File
+	names := []string{provision.DNSFile}
 	for _, e := range entries {
-		if !e.Type().IsRegular() {
+		if e.Type().IsRegular() && e.Name() != provision.DNSFile {
+			names = append(names, e.Name())
+		}
+	}
+	var files []provision.File
+	for _, name := range names {
+		path, err := h.filePath(lab, name)
+		if err != nil {
+			continue // somebody else's, such as an editor's
+		}
+		content, err := os.ReadFile(path)
+		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
-		content, err := os.ReadFile(filepath.Join(h.dir.etc(lab), e.Name()))
 		if err != nil {
 			return nil, err
 		}
-		files = append(files, provision.File{Lab: lab, Name: e.Name(), Content: string(content)})
+		files = append(files, provision.File{Lab: lab, Name: name, Content: string(content)})
 	}
 	return files, nil
 }

@@ -25,6 +25,8 @@ type spec struct {
 	Pod       provision.PodWorkload // without containers
 	Container labs.Container
 	Digest    string
+
+	names *os.File // of the lab, for its DNS server
 }
 
 func newSpec(dir Dir, lab string, p provision.PodWorkload, c labs.Container) spec {

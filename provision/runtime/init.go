@@ -132,6 +132,9 @@ func (f *first) run() (int, error) {
 func (f *first) serve(who user) (int, error) {
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, unix.SIGTERM, unix.SIGINT, unix.SIGQUIT)
+	if err := f.spec.openNames(); err != nil {
+		return startFailed, err
+	}
 	if err := who.become(); err != nil {
 		return startFailed, err
 	}

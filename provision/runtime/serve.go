@@ -8,6 +8,8 @@ import (
 	"net/netip"
 	"strconv"
 	"time"
+
+	"netlab/labs"
 )
 
 // Answer is what a built-in server says about a request: who answers, and
@@ -63,6 +65,8 @@ func (s spec) serve(log io.Writer) (failed <-chan error, closeAll func(), err er
 		run := func(io.Writer) error { return nil }
 		var closer io.Closer
 		switch server.Kind {
+		case labs.ServeDNS:
+			run, closer, err = s.listenDNS(server.Port)
 		case "udp":
 			run, closer, err = s.listenUDP(server.Port)
 		case "tcp", "http":
