@@ -78,7 +78,7 @@ func (d *desired) bridge(b *labs.Bridge) {
 	}
 	d.add(Bridge{NS: b.NS, Name: SwitchIface, MAC: b.MAC, MTU: d.lab.Network.MTU, Up: true})
 	for _, a := range b.Gateways {
-		d.add(Addr{b.NS, SwitchIface, a})
+		d.add(Addr{NS: b.NS, Dev: SwitchIface, Prefix: a})
 	}
 }
 
@@ -89,7 +89,7 @@ func (d *desired) node(n *labs.Node) {
 	for _, i := range n.Interfaces {
 		d.cable(n, i)
 		for _, a := range i.Addrs {
-			d.add(Addr{n.NS, i.Name, a})
+			d.add(Addr{NS: n.NS, Dev: i.Name, Prefix: a})
 		}
 	}
 	for _, r := range n.Routes {
@@ -108,17 +108,17 @@ func (d *desired) node(n *labs.Node) {
 // cable adds the veth of one interface. A cable between two nodes is described
 // at both ends; the end whose namespace comes first in the alphabet adds it.
 func (d *desired) cable(n *labs.Node, i labs.Interface) {
-	end := End{n.NS, i.Name, i.MAC, i.MTU, true}
+	end := End{NS: n.NS, Name: i.Name, MAC: i.MAC, MTU: i.MTU, Up: true}
 	if i.Bridge != "" {
 		b := d.lab.Bridge(i.Bridge)
-		d.add(Veth{A: End{b.NS, i.Port, i.PortMAC, i.MTU, true}, B: end})
+		d.add(Veth{A: End{NS: b.NS, Name: i.Port, MAC: i.PortMAC, MTU: i.MTU, Up: true}, B: end})
 		d.add(Port{NS: b.NS, Dev: i.Port, Bridge: SwitchIface})
 		return
 	}
 	peer := d.lab.Node(i.PeerNode)
 	far := peer.Interfaces[slices.IndexFunc(peer.Interfaces, func(x labs.Interface) bool { return x.Name == i.PeerIface })]
 	if cmp.Or(cmp.Compare(n.NS, peer.NS), cmp.Compare(i.Name, far.Name)) < 0 {
-		d.add(Veth{A: end, B: End{peer.NS, far.Name, far.MAC, far.MTU, true}})
+		d.add(Veth{A: end, B: End{NS: peer.NS, Name: far.Name, MAC: far.MAC, MTU: far.MTU, Up: true}})
 	}
 }
 
@@ -134,11 +134,13 @@ func (d *desired) pod(p *labs.Pod) {
 	d.sysctl(p.NS, "net.ipv4.ip_forward", "0")
 	mtu := d.lab.Network.PodMTU
 	d.add(Veth{
-		A: End{node.NS, p.HostIface, p.HostMAC, mtu, true},
-		B: End{p.NS, PodIface, p.MAC, mtu, true},
+		// The pod's end is what the cable is known by: the other one changes its
+		// name with the mode of the network.
+		A: End{NS: p.NS, Name: PodIface, MAC: p.MAC, MTU: mtu, Up: true},
+		B: End{NS: node.NS, Name: p.HostIface, MAC: p.HostMAC, MTU: mtu, Up: true},
 	})
 	for _, a := range p.Addrs {
-		d.add(Addr{p.NS, PodIface, a})
+		d.add(Addr{NS: p.NS, Dev: PodIface, Prefix: a})
 	}
 	if d.lab.Network.Mode == labs.ModeRouted {
 		d.routedPod(node, p)

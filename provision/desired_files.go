@@ -28,8 +28,11 @@ func (d *desired) files() {
 		}
 		h.add("pod/"+p.ID(), addrs, qualified(p.Name, p.Namespace, "pod.cluster.local"))
 	}
-	d.add(File{d.lab.Name, "hosts", h.b.String()}, File{d.lab.Name, "resolv.conf", resolvConf(d.lab)})
+	d.add(File{d.lab.Name, "hosts", h.b.String(), FileMode}, File{d.lab.Name, "resolv.conf", resolvConf(d.lab), FileMode})
 }
+
+// FileMode lets every user of a pod read the names.
+const FileMode = 0o644
 
 // hosts writes a hosts file in which every name belongs to one thing.
 type hosts struct {

@@ -25,7 +25,7 @@ func (d *desired) rulesets(n *labs.Node) {
 		}
 		masquerade(b, n.Masquerade, ipv6)
 		if text := b.Build(); text != "" {
-			d.add(Ruleset{n.NS, ipv6, text, udp})
+			d.add(Ruleset{NS: n.NS, IPv6: ipv6, Text: text, UDP: udp})
 		}
 	}
 }

@@ -53,6 +53,12 @@ func (d *differ) conflicts() []Conflict {
 
 // findDeletes collects what has no place in want and what must be made anew.
 func (d *differ) findDeletes() {
+	holders := map[Key]Key{} // claim -> what holds it
+	for k, o := range d.have.objects {
+		for _, c := range o.Claims() {
+			holders[c] = k
+		}
+	}
 	for k, o := range d.have.objects {
 		if n, ok := o.(Namespace); ok && n.Condition == Foreign {
 			continue
@@ -64,6 +70,8 @@ func (d *differ) findDeletes() {
 		case wanted && o != w:
 			if why := w.recreate(o); why != "" {
 				d.deletes[k], d.reasons[k] = o, why
+			} else if slices.ContainsFunc(w.Claims(), func(c Key) bool { h, held := holders[c]; return held && h != k }) {
+				d.deletes[k], d.reasons[k] = o, "its name is taken"
 			}
 		}
 	}
@@ -297,9 +305,10 @@ func (d *differ) connect(steps []Step) {
 			}
 		}
 	}
+	gives := givenUp(steps)
 	for i := range steps {
 		s := &steps[i]
-		var after []int
+		after := gives[i]
 		if s.Op == Delete {
 			if n, ok := s.Object.(Namespace); ok {
 				after = append(after, waiters[n.Name]...)
@@ -322,6 +331,11 @@ func (d *differ) connect(steps []Step) {
 				}
 			}
 			if r, ok := s.Object.(Route); ok {
+				// The one that it replaces may have led through another device,
+				// with which it goes.
+				if old, ok := d.have.objects[r.Key()]; ok && d.lost[r.Key()] {
+					after = append(after, d.takers(old, frees)...)
+				}
 				for _, h := range r.AllHops() {
 					after = append(after, addrs[device{r.NS, h.Dev}]...)
 				}
@@ -330,4 +344,50 @@ func (d *differ) connect(steps []Step) {
 		slices.Sort(after)
 		s.After = slices.DeleteFunc(slices.Compact(after), func(j int) bool { return j >= i })
 	}
+}
+
+// takers returns the deletes that take o along.
+func (d *differ) takers(o Object, frees map[Key][]int) []int {
+	var steps []int
+	for _, n := range o.Needs() {
+		steps = append(steps, frees[n]...)
+		if n.Kind != KindLink || !d.lost[n] {
+			continue
+		}
+		if device, ok := d.have.objects[n]; ok {
+			steps = append(steps, d.takers(device, frees)...)
+		}
+	}
+	return steps
+}
+
+// givenUp returns, for each update that gives up a name, the deletes of what
+// needs that name, which must find it, and of the devices beside it, which take
+// such things along.
+func givenUp(steps []Step) map[int][]int {
+	needed := map[Key][]int{}     // claim -> deletes of what needs it
+	devices := map[string][]int{} // namespace -> deletes of its devices
+	for i, s := range steps {
+		if s.Op == Delete {
+			for _, n := range s.Object.Needs() {
+				needed[n] = append(needed[n], i)
+			}
+			switch o := s.Object.(type) {
+			case Bridge, VXLAN, Link:
+				devices[o.Key().NS] = append(devices[o.Key().NS], i)
+			}
+		}
+	}
+	after := map[int][]int{}
+	for i, s := range steps {
+		if s.Op != Update || s.Old == nil {
+			continue
+		}
+		for _, c := range s.Old.Claims() {
+			if !slices.Contains(s.Object.Claims(), c) {
+				after[i] = append(append(after[i], needed[c]...), devices[c.NS]...)
+			}
+		}
+	}
+	return after
 }

@@ -14,6 +14,8 @@ type End struct {
 	MAC  labs.MAC
 	MTU  int // bytes
 	Up   bool
+
+	Extra string // what people changed about it, in the words of ip link
 }
 
 // Veth is a cable: a pair of connected Ethernet devices. It is keyed by its A
@@ -36,6 +38,7 @@ func (v Veth) Attrs() []Attr {
 		{"mac", v.A.MAC.String()}, {"peer-mac", v.B.MAC.String()},
 		{"mtu", strconv.Itoa(v.A.MTU)}, {"peer-mtu", strconv.Itoa(v.B.MTU)},
 		{"state", upDown(v.A.Up)}, {"peer-state", upDown(v.B.Up)},
+		{"extra", v.A.Extra}, {"peer-extra", v.B.Extra},
 	}
 }
 
@@ -44,7 +47,7 @@ func (v Veth) recreate(old Object) string {
 	switch {
 	case !ok:
 		return "it is no cable of this lab"
-	case o.B.NS != v.B.NS || o.B.Name != v.B.Name:
+	case o.B.NS != v.B.NS:
 		return "its other end is elsewhere"
 	}
 	return ""
@@ -59,6 +62,8 @@ type Bridge struct {
 	Up       bool
 	STP      bool
 	Snooping bool // IGMP and MLD snooping, a source of stray packets
+
+	Extra string // what people changed about it, in the words of ip link
 }
 
 // Key implements [Object].
@@ -75,6 +80,7 @@ func (b Bridge) Attrs() []Attr {
 	return []Attr{
 		{"type", "bridge"}, {"mac", b.MAC.String()}, {"mtu", strconv.Itoa(b.MTU)},
 		{"state", upDown(b.Up)}, {"stp", onOff(b.STP)}, {"snooping", onOff(b.Snooping)},
+		{"extra", b.Extra},
 	}
 }
 
@@ -97,6 +103,8 @@ type VXLAN struct {
 	Local    netip.Addr // source of the outer packets
 	Dev      string     // underlay interface
 	Learning bool
+
+	Extra string // what people changed about it, in the words of ip link
 }
 
 // Key implements [Object].
@@ -116,6 +124,7 @@ func (x VXLAN) Attrs() []Attr {
 		{"type", "vxlan"}, {"id", strconv.Itoa(int(x.VNI))}, {"local", addrText(x.Local)},
 		{"dev", x.Dev}, {"dstport", strconv.Itoa(int(x.Port))}, {"learning", onOff(x.Learning)},
 		{"mac", x.MAC.String()}, {"mtu", strconv.Itoa(x.MTU)}, {"state", upDown(x.Up)},
+		{"extra", x.Extra},
 	}
 }
 
@@ -128,12 +137,10 @@ func (x VXLAN) recreate(old Object) string {
 		return "VNI cannot change"
 	case o.Port != x.Port:
 		return "port cannot change"
-	case o.Local != x.Local:
-		return "local address cannot change"
+	case o.Local.Is4() != x.Local.Is4():
+		return "address family cannot change"
 	case o.Dev != x.Dev:
 		return "underlay interface cannot change"
-	case o.Learning != x.Learning:
-		return "learning cannot change"
 	}
 	return ""
 }
@@ -166,6 +173,8 @@ type Port struct {
 	Dev     string
 	Bridge  string
 	Hairpin bool // frames may leave through the port they came in by
+
+	Extra string // what people changed about it, in the words of bridge link
 }
 
 // Key implements [Object].
@@ -181,7 +190,7 @@ func (p Port) Claims() []Key { return []Key{p.Key()} }
 
 // Attrs implements [Object].
 func (p Port) Attrs() []Attr {
-	return []Attr{{"master", p.Bridge}, {"hairpin", onOff(p.Hairpin)}}
+	return []Attr{{"master", p.Bridge}, {"hairpin", onOff(p.Hairpin)}, {"extra", p.Extra}}
 }
 
 func (p Port) recreate(Object) string { return "" }

@@ -35,6 +35,10 @@ type FDB struct {
 	Dev string
 	MAC labs.MAC
 	Dst netip.Addr // VTEP; the zero Addr for an entry of a bridge
+
+	// Extra is what else somebody said about the VTEP, in the words of bridge
+	// fdb.
+	Extra string
 }
 
 // Key implements [Object].
@@ -47,6 +51,11 @@ func (f FDB) Needs() []Key { return []Key{nsKey(f.NS), linkKey(f.NS, f.Dev)} }
 func (f FDB) Claims() []Key { return []Key{f.Key()} }
 
 // Attrs implements [Object].
-func (f FDB) Attrs() []Attr { return []Attr{{"dst", addrOrNone(f.Dst)}} }
+func (f FDB) Attrs() []Attr { return []Attr{{"dst", addrOrNone(f.Dst)}, {"extra", f.Extra}} }
 
-func (f FDB) recreate(Object) string { return "" }
+func (f FDB) recreate(old Object) string {
+	if o := old.(FDB); o.Extra != "" {
+		return o.Extra + " cannot change"
+	}
+	return ""
+}

@@ -2,6 +2,8 @@ package provision
 
 import (
 	"cmp"
+	"fmt"
+	"io/fs"
 	"strconv"
 )
 
@@ -155,6 +157,7 @@ type File struct {
 	Lab     string
 	Name    string // "hosts", "resolv.conf" or DNSFile
 	Content string
+	Mode    fs.FileMode // who may read it
 }
 
 // Key implements [Object].
@@ -167,7 +170,9 @@ func (f File) Needs() []Key { return nil }
 func (f File) Claims() []Key { return []Key{f.Key()} }
 
 // Attrs implements [Object].
-func (f File) Attrs() []Attr { return []Attr{{"content", f.Content}} }
+func (f File) Attrs() []Attr {
+	return []Attr{{"content", f.Content}, {"mode", fmt.Sprintf("%04o", uint32(f.Mode))}}
+}
 
 func (f File) recreate(Object) string { return "" }
 

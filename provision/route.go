@@ -31,6 +31,9 @@ type Route struct {
 	Hop  Hop        // the zero Hop for a blackhole and for several hops
 	Hops Hops       // several next hops (ECMP), otherwise empty
 	Src  netip.Addr // preferred source, or the zero Addr
+
+	// Extra is what else an observed route says, in the words of ip route.
+	Extra string
 }
 
 // Hop is where a route leads. The zero Via means directly connected.
@@ -38,6 +41,7 @@ type Hop struct {
 	Via    netip.Addr
 	Dev    string
 	OnLink bool // Via need not lie in a connected subnet
+	Weight int  // of one hop among several; 0 if they are equal
 }
 
 // String writes h as ip route does.
@@ -52,10 +56,13 @@ func (h Hop) String() string {
 	if h.OnLink {
 		words = append(words, "onlink")
 	}
+	if h.Weight != 0 {
+		words = append(words, "weight "+strconv.Itoa(h.Weight))
+	}
 	return strings.Join(words, " ")
 }
 
-// Hops are several next hops of equal weight, in order. It is a string inside
+// Hops are several next hops, in order. It is a string inside
 // so that routes stay comparable.
 type Hops string
 
@@ -87,6 +94,9 @@ func (h Hops) List() []Hop {
 				hops[i].Dev = words[k]
 			case "onlink":
 				hops[i].OnLink = true
+			case "weight":
+				k++
+				hops[i].Weight, _ = strconv.Atoi(words[k])
 			}
 		}
 	}
@@ -154,10 +164,13 @@ func (r Route) Attrs() []Attr {
 	} else {
 		a = append(a, Attr{"via", addrOrNone(r.Hop.Via)}, Attr{"dev", r.Hop.Dev}, Attr{"onlink", onOff(r.Hop.OnLink)})
 	}
-	return append(a, Attr{"src", addrOrNone(r.Src)})
+	return append(a, Attr{"src", addrOrNone(r.Src)}, Attr{"extra", r.Extra})
 }
 
 func (r Route) recreate(old Object) string {
+	if o := old.(Route); o.Extra != "" {
+		return o.Extra + " cannot change"
+	}
 	if r.To.Addr().Is6() && (r.Hops != "" || old.(Route).Hops != "") {
 		return "IPv6 next hops cannot be replaced"
 	}

@@ -19,6 +19,10 @@ type Ruleset struct {
 	// the flows that lead elsewhere; nobody can see later for which backends
 	// that was done, so what is observed has those that were asked for.
 	UDP kubeproxy.UDPBackends
+
+	// Unreadable names the tables of iptables into which somebody put, by nft,
+	// what iptables cannot read. They are made anew.
+	Unreadable string
 }
 
 // Key implements [Object].
@@ -36,7 +40,9 @@ func (r Ruleset) Needs() []Key { return []Key{nsKey(r.NS)} }
 func (r Ruleset) Claims() []Key { return []Key{r.Key()} }
 
 // Attrs implements [Object].
-func (r Ruleset) Attrs() []Attr { return []Attr{{"rules", string(r.Text)}} }
+func (r Ruleset) Attrs() []Attr {
+	return []Attr{{"rules", string(r.Text)}, {"unreadable", r.Unreadable}}
+}
 
 func (r Ruleset) recreate(Object) string { return "" }
 
@@ -44,6 +50,9 @@ func (r Ruleset) recreate(Object) string { return "" }
 // line of its own.
 func (r Ruleset) changes(old Object) string {
 	var b strings.Builder
+	if tables := old.(Ruleset).Unreadable; tables != "" {
+		b.WriteString("\n    " + tables + ": holds what iptables cannot read, made anew")
+	}
 	for _, c := range netfilter.Changes(old.(Ruleset).Text, r.Text) {
 		b.WriteString("\n    " + c)
 	}

@@ -83,7 +83,7 @@ func (s State) After(former State) State {
 func (s State) Hint() State {
 	hint := State{Lab: s.Lab, objects: make(map[Key]Object, len(s.objects))}
 	for k, o := range s.former {
-		if k.Kind == KindSysctl {
+		if k.Kind == KindSysctl || k.Kind == KindLinkSysctl {
 			hint.objects[k] = o
 		}
 	}
@@ -94,7 +94,7 @@ func (s State) Hint() State {
 // usual are attributes that say nothing when they have these values.
 var usual = map[Attr]bool{
 	{"lo", "up"}: true, {"rules", "default"}: true, {"names", "on"}: true,
-	{"type", string(Unicast)}: true, {"via", "none"}: true, {"onlink", "off"}: true, {"src", "none"}: true,
+	{"type", string(Unicast)}: true, {"via", "none"}: true, {"onlink", "off"}: true, {"route", "present"}: true, {"mode", "0644"}: true, {"src", "none"}: true,
 	{"process", Running}: true, {"dst", "none"}: true, {"state", "up"}: true, {"peer-state", "up"}: true, {"stp", "off"}: true, {"snooping", "off"}: true,
 }
 

@@ -83,12 +83,35 @@ func (k *Kernel) Do(_ context.Context, s provision.Step) error {
 	case s.Op == provision.Update && !had:
 		return fmt.Errorf("%v does not exist", key)
 	}
+	if had {
+		if err := k.giveUp(old, s.Object); err != nil {
+			return err
+		}
+	}
 	if r, ok := s.Object.(provision.Route); ok {
 		if err := k.routable(r); err != nil {
 			return err
 		}
 	}
 	k.put(s.Object)
+	return nil
+}
+
+// giveUp frees the names that an object loses when it is changed. The kernel
+// would let what needs such a name follow the device to its new one; a plan must
+// not rely on that.
+func (k *Kernel) giveUp(old, changed provision.Object) error {
+	for _, c := range old.Claims() {
+		if slices.Contains(changed.Claims(), c) {
+			continue
+		}
+		for key, o := range k.objects {
+			if slices.Contains(o.Needs(), c) {
+				return fmt.Errorf("%v still needs %v", key, c)
+			}
+		}
+		delete(k.claims, c)
+	}
 	return nil
 }
 

@@ -16,7 +16,8 @@ type address struct {
 	link   int
 	prefix netip.Prefix
 	flags  uint32
-	proto  uint8 // who made it, 0 if unknown
+	proto  uint8    // who made it, 0 if unknown
+	extra  []string // what people changed, in the words of ip addr
 	raw    []byte
 }
 
@@ -26,6 +27,9 @@ const (
 	protoKernelLo    = 1
 	protoKernelRA    = 2
 	protoKernelLocal = 3
+
+	ifaMetric = 9          // IFA_RT_PRIORITY
+	forever   = 0xffffffff // of a lifetime
 )
 
 func addresses(c *conn) ([]address, error) {
@@ -38,6 +42,9 @@ func decodeAddress(m []byte) (address, bool) {
 	}
 	a := address{link: int(u32(m[4:])), flags: uint32(m[2]), raw: slices.Clone(m)}
 	var local, dst netip.Addr
+	if m[0] == unix.AF_INET && m[3] != unix.RT_SCOPE_UNIVERSE && m[3] != unix.RT_SCOPE_HOST {
+		a.extra = append(a.extra, fmt.Sprintf("scope %d", m[3]))
+	}
 	for kind, v := range attributes(m[unix.SizeofIfAddrmsg:]) {
 		switch kind {
 		case unix.IFA_LOCAL:
@@ -50,10 +57,27 @@ func decodeAddress(m []byte) (address, bool) {
 			if len(v) > 0 {
 				a.proto = v[0]
 			}
+		case unix.IFA_CACHEINFO:
+			if len(v) >= 8 && (u32(v) != forever || u32(v[4:]) != forever) {
+				a.extra = append(a.extra, "limited lifetime")
+			}
+		case ifaMetric:
+			if metric := u32(v); metric != 0 && m[0] == unix.AF_INET {
+				a.extra = append(a.extra, fmt.Sprintf("metric %d", metric))
+			}
 		}
 	}
 	if !local.IsValid() {
 		local = dst // IPv6 without a peer
+	}
+	if dst.IsValid() && dst != local {
+		a.extra = append(a.extra, "peer "+dst.String())
+	}
+	if a.flags&unix.IFA_F_NOPREFIXROUTE != 0 {
+		a.extra = append(a.extra, "noprefixroute")
+	}
+	if a.flags&unix.IFA_F_DADFAILED != 0 {
+		a.extra = append(a.extra, "dadfailed")
 	}
 	a.prefix = netip.PrefixFrom(local, int(m[1]))
 	return a, local.IsValid()
@@ -76,10 +100,17 @@ func eui64(d device) netip.Addr {
 	return netip.AddrFrom16([16]byte{0xfe, 0x80, 0, 0, 0, 0, 0, 0, m[0] ^ 2, m[1], m[2], 0xff, 0xfe, m[3], m[4], m[5]})
 }
 
-func doAddr(sp *space, op provision.Op, a provision.Addr) error {
+func doAddr(sp *space, s provision.Step, a provision.Addr) error {
+	op := s.Op
 	return sp.withIndex(a.Dev, func(index int) error {
 		if op != provision.Delete {
-			return sp.addAddr(index, a.Prefix)
+			if err := sp.addAddr(index, a.Prefix); err != nil {
+				return err
+			}
+			if old, ok := s.Old.(provision.Addr); ok && old.Route != "" {
+				return sp.addOwnRoutes(index, a.Prefix)
+			}
+			return nil
 		}
 		// One with a peer is told by the peer, which provision does not know.
 		addrs, err := addresses(sp.conn)
@@ -88,7 +119,9 @@ func doAddr(sp *space, op provision.Op, a provision.Addr) error {
 		}
 		for _, found := range addrs {
 			if found.link == index && found.prefix == a.Prefix {
-				return goneIs(unix.EADDRNOTAVAIL, sp.conn.do(repeated(unix.RTM_DELADDR, found.raw), nil))
+				if err := goneIs(unix.EADDRNOTAVAIL, sp.conn.do(repeated(unix.RTM_DELADDR, found.raw), nil)); err != nil {
+					return err
+				}
 			}
 		}
 		return nil

@@ -3,6 +3,8 @@ package kernel
 import (
 	"encoding/binary"
 	"net/netip"
+	"slices"
+	"strings"
 
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
@@ -31,6 +33,11 @@ type device struct {
 
 	stp, snooping bool // of a bridge
 	vxlan         vxlanData
+
+	qdisc  string
+	extra  []string // what people changed of the device itself
+	asPort []string // and of it as a port of a bridge
+	oper   uint8    // operational state
 }
 
 type vxlanData struct {
@@ -88,7 +95,20 @@ func decodeDevice(m []byte) (device, bool) {
 			d.linkNS = int(int32(u32(v)))
 		case unix.IFLA_LINKINFO:
 			d.decodeInfo(v)
+		case unix.IFLA_OPERSTATE:
+			d.oper = v[0]
+		default:
+			d.decodeExtra(kind, v)
 		}
+	}
+	if d.flags&unix.IFF_NOARP != 0 {
+		d.say("arp off")
+	}
+	if d.flags&unix.IFF_MULTICAST == 0 && d.name != "lo" {
+		d.say("multicast off")
+	}
+	if d.alias != "" {
+		d.say("alias " + d.alias)
 	}
 	return d, true
 }
@@ -103,13 +123,11 @@ func (d *device) decodeInfo(b []byte) {
 			case "bridge":
 				d.decodeBridge(v)
 			case "vxlan":
-				d.vxlan.decode(v)
+				d.decodeVXLAN(v)
 			}
 		case nl.IFLA_INFO_SLAVE_DATA:
 			for kind, v := range attributes(v) {
-				if kind == nl.IFLA_BRPORT_MODE && len(v) > 0 {
-					d.hairpin = v[0] != 0
-				}
+				d.decodePort(kind, v)
 			}
 		}
 	}
@@ -122,11 +140,17 @@ func (d *device) decodeBridge(b []byte) {
 			d.stp = u32(v) != 0
 		case nl.IFLA_BR_MCAST_SNOOPING:
 			d.snooping = len(v) > 0 && v[0] != 0
+		default:
+			d.sayIfChanged(bridgeSettings, kind, v)
 		}
+	}
+	if d.stp { // which needs a delay
+		d.extra = slices.DeleteFunc(d.extra, func(s string) bool { return strings.HasPrefix(s, "forward_delay") })
 	}
 }
 
-func (x *vxlanData) decode(b []byte) {
+func (d *device) decodeVXLAN(b []byte) {
+	x := &d.vxlan
 	for kind, v := range attributes(b) {
 		switch kind {
 		case nl.IFLA_VXLAN_ID:
@@ -141,6 +165,12 @@ func (x *vxlanData) decode(b []byte) {
 			if len(v) >= 2 {
 				x.port = binary.BigEndian.Uint16(v)
 			}
+		case nl.IFLA_VXLAN_GROUP, nl.IFLA_VXLAN_GROUP6:
+			if a, ok := netip.AddrFromSlice(v); ok && !a.IsUnspecified() {
+				d.say("remote " + a.String())
+			}
+		default:
+			d.sayIfChanged(vxlanSettings, kind, v)
 		}
 	}
 }
@@ -165,7 +195,7 @@ func (d device) typeName() string {
 
 // end describes d as one end of a cable.
 func (d device) end(ns string) provision.End {
-	return provision.End{NS: ns, Name: d.name, MAC: d.mac, MTU: d.mtu, Up: d.up()}
+	return provision.End{NS: ns, Name: d.name, MAC: d.mac, MTU: d.mtu, Up: d.up(), Extra: d.extras()}
 }
 
 // ifinfo is the header of a message about the link with an index, 0 for one

@@ -95,7 +95,7 @@ func TestPrivilegedRemains(t *testing.T) {
 // TestPrivilegedPlanted does not follow what somebody put in the way.
 func TestPrivilegedPlanted(t *testing.T) {
 	b := newBench(t, "ktplant")
-	want := pair("ktplant", provision.File{Lab: "ktplant", Name: "hosts", Content: "10.0.0.2 b\n"})
+	want := pair("ktplant", provision.File{Lab: "ktplant", Name: "hosts", Content: "10.0.0.2 b\n", Mode: provision.FileMode})
 	b.converge(want)
 	victim := filepath.Join(t.TempDir(), "victim")
 	if err := os.WriteFile(victim, []byte("precious"), 0o600); err != nil {

@@ -99,7 +99,7 @@ func (h *Host) do(ctx context.Context, s provision.Step) error {
 	case provision.Sysctl:
 		return h.doSysctl(s.Op, o)
 	case provision.Veth:
-		return h.doVeth(s.Op, o)
+		return h.doVeth(s, o)
 	case provision.Ruleset:
 		return h.doRuleset(ctx, s)
 	case provision.Pause:
@@ -118,15 +118,15 @@ func (h *Host) do(ctx context.Context, s provision.Step) error {
 	defer h.spaces.release(sp)
 	switch o := s.Object.(type) {
 	case provision.Bridge:
-		return doBridge(sp, s.Op, o)
+		return doBridge(sp, s, o)
 	case provision.VXLAN:
-		return doVXLAN(sp, s.Op, o)
+		return doVXLAN(sp, s, o)
 	case provision.Link:
 		return doLink(sp, s.Op, o)
 	case provision.Port:
-		return doPort(sp, s.Op, o)
+		return doPort(sp, s, o)
 	case provision.Addr:
-		return doAddr(sp, s.Op, o)
+		return doAddr(sp, s, o)
 	case provision.Neigh:
 		return doNeigh(sp, s.Op, o)
 	case provision.FDB:

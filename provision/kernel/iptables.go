@@ -95,36 +95,56 @@ func (h *Host) runTables(ctx context.Context, ns, name string, stdin []byte, arg
 	return out.Bytes(), nil
 }
 
-// readRules reads the rules of one family. foreign is what is not ours.
-func (h *Host) readRules(ctx context.Context, ns string, ipv6 bool) (owned netfilter.Text, foreign []string, err error) {
+// ruleList is what the tables of one family hold.
+type ruleList struct {
+	owned      netfilter.Text
+	foreign    []string // what is not ours, for people to read
+	unreadable []string // tables that hold what iptables cannot read
+}
+
+// readRules reads the rules of one family.
+func (h *Host) readRules(ctx context.Context, ns string, ipv6 bool) (ruleList, error) {
 	empty, err := h.noTables(ns, ipv6)
 	if err != nil || empty {
-		return "", nil, err
+		return ruleList{}, err
 	}
 	name := program("save", ipv6)
 	save, err := h.runTables(ctx, ns, name, nil)
 	if err != nil {
-		return "", nil, err
+		return ruleList{}, err
 	}
-	owned, foreign, err = netfilter.Parse(save)
-	if err != nil {
-		return "", nil, fmt.Errorf("%s: %w", name, err)
+	list := ruleList{unreadable: unreadableTables(save)}
+	if list.owned, list.foreign, err = netfilter.Parse(save); err != nil {
+		return ruleList{}, fmt.Errorf("%s: %w", name, err)
 	}
-	return owned, foreign, nil
+	return list, nil
+}
+
+// unreadableTables finds the complaints of iptables-save about tables into
+// which somebody put, by nft, what iptables does not know.
+func unreadableTables(save []byte) []string {
+	var names []string
+	for line := range strings.Lines(string(save)) {
+		if rest, ok := strings.CutPrefix(line, "# Table `"); ok && strings.Contains(rest, "' is incompatible") {
+			name, _, _ := strings.Cut(rest, "'")
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 // rulesets reads the rules of both families in a namespace.
 func (h *Host) rulesets(ctx context.Context, ns string, w wish) ([]provision.Object, error) {
 	var sets []provision.Object
 	for _, ipv6 := range []bool{false, true} {
-		owned, _, err := h.readRules(ctx, ns, ipv6)
+		list, err := h.readRules(ctx, ns, ipv6)
 		if err != nil {
 			return nil, fmt.Errorf("read rules: %w", err)
 		}
-		if owned == "" {
+		set := provision.Ruleset{NS: ns, IPv6: ipv6, Text: list.owned, Unreadable: strings.Join(list.unreadable, ", ")}
+		if list.owned == "" && (set.Unreadable == "" || !w.has(set.Key())) {
 			continue
 		}
-		set := provision.Ruleset{NS: ns, IPv6: ipv6, Text: owned}
 		if wanted, ok := w.state.Get(set.Key()); ok {
 			set.UDP = wanted.(provision.Ruleset).UDP
 		}
@@ -138,11 +158,18 @@ func (h *Host) rulesets(ctx context.Context, ns string, w wish) ([]provision.Obj
 func (h *Host) ForeignRules(ctx context.Context, ns string) ([]string, error) {
 	var all []string
 	for _, ipv6 := range []bool{false, true} {
-		_, foreign, err := h.readRules(ctx, ns, ipv6)
+		list, err := h.readRules(ctx, ns, ipv6)
 		if err != nil {
 			return nil, fmt.Errorf("read rules of %s: %w", ns, err)
 		}
-		all = append(all, foreign...)
+		all = append(all, list.foreign...)
+	}
+	tables, err := h.foreignTables(ns)
+	if err != nil {
+		return nil, fmt.Errorf("read tables of %s: %w", ns, err)
+	}
+	for _, t := range tables {
+		all = append(all, "nft: table "+t.String())
 	}
 	return all, nil
 }
@@ -153,13 +180,17 @@ func (h *Host) doRuleset(ctx context.Context, s provision.Step) error {
 	if s.Op != provision.Delete {
 		to = set.Text
 	}
-	if old, ok := s.Old.(provision.Ruleset); ok {
+	if old, ok := s.Old.(provision.Ruleset); ok && old.Unreadable == "" {
 		from = old.Text
 	} else {
-		var err error
-		if from, _, err = h.readRules(ctx, set.NS, set.IPv6); err != nil {
+		list, err := h.readRules(ctx, set.NS, set.IPv6)
+		if err != nil {
 			return fmt.Errorf("read what is there: %w", err)
 		}
+		if err := h.dropTables(set.NS, set.IPv6, list.unreadable); err != nil {
+			return fmt.Errorf("remove tables that cannot be read: %w", err)
+		}
+		from = list.owned
 	}
 	if err := h.writeRules(ctx, set.NS, set.IPv6, from, to); err != nil {
 		return err

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
@@ -51,7 +52,11 @@ func changeDevice(sp *space, name string, up bool, attrs ...*nl.RtAttr) error {
 	})
 }
 
-func doBridge(sp *space, op provision.Op, b provision.Bridge) error {
+func doBridge(sp *space, s provision.Step, b provision.Bridge) error {
+	op, extra := s.Op, ""
+	if old, ok := s.Old.(provision.Bridge); ok {
+		extra = old.Extra
+	}
 	switch op {
 	case provision.Delete:
 		return deleteDevice(sp, b.Name)
@@ -59,7 +64,7 @@ func doBridge(sp *space, op provision.Op, b provision.Bridge) error {
 		// A bridge takes the smallest MTU of its ports unless someone changed
 		// it, and giving it the one that it has is no change: hence another
 		// one first.
-		err := createDevice(sp, b.Name, ifinfo(0, false), macAttr(b.MAC), mtuAttr(b.MTU-1), bridgeInfo(b))
+		err := createDevice(sp, b.Name, ifinfo(0, false), macAttr(b.MAC), mtuAttr(b.MTU-1), bridgeInfo(b, false))
 		if err != nil && !errors.Is(err, unix.EEXIST) {
 			return err
 		}
@@ -80,12 +85,16 @@ func doBridge(sp *space, op provision.Op, b provision.Bridge) error {
 			return fmt.Errorf("turn STP off: %w", err)
 		}
 	}
-	return changeDevice(sp, b.Name, b.Up, macAttr(b.MAC), mtuAttr(b.MTU), bridgeInfo(b))
+	if err := normalise(sp, b.Name, extra); err != nil {
+		return err
+	}
+	return changeDevice(sp, b.Name, b.Up, macAttr(b.MAC), mtuAttr(b.MTU), bridgeInfo(b, extra != ""))
 }
 
 // bridgeInfo holds what only bridges have. Without the forward delay of zero a
-// port would swallow everything for its first seconds, even without STP.
-func bridgeInfo(b provision.Bridge) *nl.RtAttr {
+// port would swallow everything for its first seconds, even without STP. Where
+// people changed something all of it is put back.
+func bridgeInfo(b provision.Bridge, changed bool) *nl.RtAttr {
 	info := nl.NewRtAttr(unix.IFLA_LINKINFO, nil)
 	info.AddRtAttr(nl.IFLA_INFO_KIND, nl.NonZeroTerminated("bridge"))
 	data := info.AddRtAttr(nl.IFLA_INFO_DATA, nil)
@@ -98,21 +107,40 @@ func bridgeInfo(b provision.Bridge) *nl.RtAttr {
 	}
 	data.AddRtAttr(nl.IFLA_BR_STP_STATE, nl.Uint32Attr(stp))
 	data.AddRtAttr(nl.IFLA_BR_MCAST_SNOOPING, boolAttr(b.Snooping))
+	if changed {
+		for _, s := range bridgeSettings {
+			if s.attr != nl.IFLA_BR_FORWARD_DELAY {
+				data.AddRtAttr(s.attrOf())
+			}
+		}
+	}
 	return info
 }
 
 func bridgeOf(ns string, d device) provision.Bridge {
 	return provision.Bridge{
 		NS: ns, Name: d.name, MAC: d.mac, MTU: d.mtu, Up: d.up(), STP: d.stp, Snooping: d.snooping,
+		Extra: d.extras(),
 	}
 }
 
-func doVXLAN(sp *space, op provision.Op, x provision.VXLAN) error {
-	switch op {
+func doVXLAN(sp *space, s provision.Step, x provision.VXLAN) error {
+	switch s.Op {
 	case provision.Delete:
 		return deleteDevice(sp, x.Name)
 	case provision.Update:
-		return changeDevice(sp, x.Name, x.Up, macAttr(x.MAC), mtuAttr(x.MTU))
+		old, ok := s.Old.(provision.VXLAN)
+		if !ok {
+			old = x
+		}
+		if err := normalise(sp, x.Name, old.Extra); err != nil {
+			return err
+		}
+		attrs := []*nl.RtAttr{macAttr(x.MAC), mtuAttr(x.MTU)}
+		if old.Local != x.Local || old.Learning != x.Learning || old.Extra != "" {
+			attrs = append(attrs, vxlanChange(x, old.Extra))
+		}
+		return changeDevice(sp, x.Name, x.Up, attrs...)
 	}
 	return sp.withIndex(x.Dev, func(dev int) error {
 		err := createDevice(sp, x.Name, ifinfo(0, x.Up), macAttr(x.MAC), mtuAttr(x.MTU), vxlanInfo(x, dev))
@@ -127,6 +155,40 @@ func doVXLAN(sp *space, op provision.Op, x provision.VXLAN) error {
 	})
 }
 
+// vxlanChange holds what can be changed of a VXLAN device. The kernel takes the
+// learning flag only if it is another one.
+func vxlanChange(x provision.VXLAN, extra string) *nl.RtAttr {
+	info := nl.NewRtAttr(unix.IFLA_LINKINFO, nil)
+	info.AddRtAttr(nl.IFLA_INFO_KIND, nl.NonZeroTerminated("vxlan"))
+	data := info.AddRtAttr(nl.IFLA_INFO_DATA, nil)
+	data.AddRtAttr(nl.IFLA_VXLAN_ID, nl.Uint32Attr(x.VNI))
+	addVXLANLocal(data, x)
+	data.AddRtAttr(nl.IFLA_VXLAN_LEARNING, boolAttr(x.Learning))
+	if extra == "" {
+		return info
+	}
+	for _, s := range vxlanSettings {
+		data.AddRtAttr(s.attrOf())
+	}
+	if strings.Contains(extra, "remote ") {
+		if x.Local.Is6() {
+			data.AddRtAttr(nl.IFLA_VXLAN_GROUP6, make([]byte, 16))
+		} else {
+			data.AddRtAttr(nl.IFLA_VXLAN_GROUP, make([]byte, 4))
+		}
+	}
+	return info
+}
+
+func addVXLANLocal(data *nl.RtAttr, x provision.VXLAN) {
+	switch {
+	case x.Local.Is4():
+		data.AddRtAttr(nl.IFLA_VXLAN_LOCAL, x.Local.AsSlice())
+	case x.Local.Is6():
+		data.AddRtAttr(nl.IFLA_VXLAN_LOCAL6, x.Local.AsSlice())
+	}
+}
+
 // vxlanInfo holds what only VXLAN devices have.
 func vxlanInfo(x provision.VXLAN, dev int) *nl.RtAttr {
 	info := nl.NewRtAttr(unix.IFLA_LINKINFO, nil)
@@ -134,12 +196,7 @@ func vxlanInfo(x provision.VXLAN, dev int) *nl.RtAttr {
 	data := info.AddRtAttr(nl.IFLA_INFO_DATA, nil)
 	data.AddRtAttr(nl.IFLA_VXLAN_ID, nl.Uint32Attr(x.VNI))
 	data.AddRtAttr(nl.IFLA_VXLAN_LINK, nl.Uint32Attr(uint32(dev)))
-	switch {
-	case x.Local.Is4():
-		data.AddRtAttr(nl.IFLA_VXLAN_LOCAL, x.Local.AsSlice())
-	case x.Local.Is6():
-		data.AddRtAttr(nl.IFLA_VXLAN_LOCAL6, x.Local.AsSlice())
-	}
+	addVXLANLocal(data, x)
 	data.AddRtAttr(nl.IFLA_VXLAN_LEARNING, boolAttr(x.Learning))
 	data.AddRtAttr(nl.IFLA_VXLAN_PORT, nl.BEUint16Attr(x.Port))
 	return info
@@ -149,10 +206,12 @@ func vxlanOf(ns string, d device, names map[int]string) provision.VXLAN {
 	return provision.VXLAN{
 		NS: ns, Name: d.name, MAC: d.mac, MTU: d.mtu, Up: d.up(),
 		VNI: d.vxlan.vni, Port: d.vxlan.port, Local: d.vxlan.local, Dev: names[d.vxlan.dev], Learning: d.vxlan.learning,
+		Extra: d.extras(),
 	}
 }
 
-func doPort(sp *space, op provision.Op, p provision.Port) error {
+func doPort(sp *space, s provision.Step, p provision.Port) error {
+	op := s.Op
 	if op == provision.Delete {
 		return sp.withIndex(p.Dev, func(dev int) error { return setMaster(sp, dev, 0) })
 	}
@@ -170,8 +229,15 @@ func doPort(sp *space, op provision.Op, p provision.Port) error {
 			header.Index = int32(dev)
 			info := nl.NewRtAttr(unix.IFLA_PROTINFO|unix.NLA_F_NESTED, nil)
 			info.AddRtAttr(nl.IFLA_BRPORT_MODE, boolAttr(p.Hairpin))
+			if old, ok := s.Old.(provision.Port); ok {
+				for _, s := range portSettings {
+					if strings.Contains(old.Extra, s.name+" ") {
+						info.AddRtAttr(s.attrOf())
+					}
+				}
+			}
 			if err := sp.conn.do(request(unix.RTM_SETLINK, 0, header, info), nil); err != nil {
-				return fmt.Errorf("set hairpin mode: %w", err)
+				return fmt.Errorf("set hairpin mode and others: %w", err)
 			}
 			return nil
 		})

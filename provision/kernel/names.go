@@ -92,12 +92,12 @@ func (h *Host) doFile(op provision.Op, f provision.File) error {
 	if err := h.dir.make(f.Lab); err != nil {
 		return err
 	}
-	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC|unix.O_NOFOLLOW, 0o644)
+	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC|unix.O_NOFOLLOW, f.Mode)
 	if err != nil {
 		return err
 	}
 	_, err = file.WriteString(f.Content)
-	return errors.Join(err, file.Chmod(0o644), file.Close())
+	return errors.Join(err, file.Chmod(f.Mode), file.Close())
 }
 
 func (h *Host) filePath(lab, name string) (string, error) {
@@ -135,7 +135,11 @@ func (h *Host) files(lab string) ([]provision.File, error) {
 		if err != nil {
 			return nil, err
 		}
-		files = append(files, provision.File{Lab: lab, Name: name, Content: string(content)})
+		fi, err := os.Lstat(path)
+		if err != nil {
+			return nil, err
+		}
+		files = append(files, provision.File{Lab: lab, Name: name, Content: string(content), Mode: fi.Mode().Perm()})
 	}
 	return files, nil
 }

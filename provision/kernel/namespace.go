@@ -86,7 +86,7 @@ func (h *Host) createMarked(n provision.Namespace) (*conn, error) {
 // markLo writes the mark and sets lo up, in one message.
 func markLo(c *conn, mark string) error {
 	err := c.do(request(unix.RTM_NEWLINK, 0, ifinfo(loIndex, true),
-		nl.NewRtAttr(unix.IFLA_IFALIAS, []byte(mark))), nil)
+		nl.NewRtAttr(unix.IFLA_IFALIAS, []byte(mark)), mtuAttr(loMTU)), nil)
 	if err != nil {
 		return fmt.Errorf("mark lo and set it up: %w", err)
 	}
@@ -116,7 +116,7 @@ func (h *Host) repairNamespace(n provision.Namespace) error {
 		return err
 	}
 	loopback := provision.Addr{NS: n.Name, Dev: "lo", Prefix: netip.MustParsePrefix("127.0.0.1/8")}
-	if err := sp.addAddr(loIndex, loopback.Prefix); err != nil {
+	if err := errors.Join(sp.addAddr(loIndex, loopback.Prefix), sp.addOwnRoutes(loIndex, loopback.Prefix)); err != nil {
 		return fmt.Errorf("add 127.0.0.1/8 to lo: %w", err)
 	}
 	rules, err := allRules(sp.conn)

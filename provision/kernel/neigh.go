@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"strings"
 
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netlink/nl"
@@ -21,6 +22,7 @@ type neighbour struct {
 	flags uint8
 	mac   labs.MAC
 	dst   netip.Addr
+	extra []string
 	port  bool // the entry is in the table of the bridge of which link is a port
 }
 
@@ -49,6 +51,12 @@ func decodeNeighbour(m []byte) (neighbour, bool) {
 			}
 		case netlink.NDA_MASTER:
 			n.port = true
+		case netlink.NDA_PORT:
+			n.extra = append(n.extra, fmt.Sprintf("port %d", binary.BigEndian.Uint16(v)))
+		case netlink.NDA_VNI:
+			n.extra = append(n.extra, fmt.Sprintf("vni %d", u32(v)))
+		case netlink.NDA_IFINDEX:
+			n.extra = append(n.extra, "via another interface")
 		}
 	}
 	return n, true
@@ -63,7 +71,7 @@ func (n neighbour) forwarding(ns string, d device, own map[labs.MAC]bool) (provi
 	f := provision.FDB{NS: ns, Dev: d.name, MAC: n.mac}
 	switch {
 	case d.kind == "vxlan" && !n.port:
-		f.Dst = n.dst
+		f.Dst, f.Extra = n.dst, strings.Join(n.extra, ", ")
 		return f, n.permanent() && n.dst.IsValid()
 	case !n.port || n.flags&netlink.NTF_EXT_LEARNED != 0:
 		return f, false

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"sync"
 
+	"golang.org/x/sys/unix"
+
 	"netlab/labs"
 	"netlab/provision"
 	"netlab/provision/netns"
@@ -186,16 +188,22 @@ func (v *view) read(c *conn, w wish) error {
 	for _, d := range v.devices {
 		names[d.index], byIndex[d.index] = d.name, d
 	}
-	v.objects = append(v.objects, provision.Namespace{
-		Name: v.name, Mark: v.byName["lo"].alias,
-		Loopback: describeLo(v.byName["lo"], addrs), Rules: describeRules(missingRules(rules)),
-	})
+	v.objects = append(v.objects, provision.Namespace{}) // the first; see below
 	for _, r := range addedRules(v.name, rules) {
 		v.objects = append(v.objects, r)
 	}
+	entries, err := routes(c, names)
+	if err != nil {
+		return fmt.Errorf("list routes: %w", err)
+	}
+	own, others := entries.split(addrs)
+	v.objects[0] = provision.Namespace{
+		Name: v.name, Mark: v.byName["lo"].alias,
+		Loopback: describeLo(v.byName["lo"], addrs, own), Rules: describeRules(missingRules(rules)),
+	}
 	for _, a := range addrs {
 		d := byIndex[a.link]
-		o := provision.Addr{NS: v.name, Dev: d.name, Prefix: a.prefix}
+		o := provision.Addr{NS: v.name, Dev: d.name, Prefix: a.prefix, Route: own.missing(a, d), Extra: strings.Join(a.extra, ", ")}
 		switch {
 		case d.name == "", a.proto == protoKernelRA, d.index == loIndex && isLoAddr(a.prefix):
 		case a.ownLinkLocal(d) && !w.has(o.Key()):
@@ -203,11 +211,7 @@ func (v *view) read(c *conn, w wish) error {
 			v.objects = append(v.objects, o)
 		}
 	}
-	entries, err := routes(c, names)
-	if err != nil {
-		return fmt.Errorf("list routes: %w", err)
-	}
-	for _, r := range observedRoutes(v.name, entries) {
+	for _, r := range observedRoutes(v.name, others) {
 		v.objects = append(v.objects, r)
 	}
 	neighs, err := neighbours(c)
@@ -230,7 +234,7 @@ func (v *view) readSwitches(c *conn, w wish, byIndex map[int]device) error {
 		own[d.mac] = true
 		forwards = forwards || d.kind == "bridge" || d.kind == "vxlan"
 		if bridge := byIndex[d.master]; d.master != 0 && bridge.kind == "bridge" {
-			v.objects = append(v.objects, provision.Port{NS: v.name, Dev: d.name, Bridge: bridge.name, Hairpin: d.hairpin})
+			v.objects = append(v.objects, provision.Port{NS: v.name, Dev: d.name, Bridge: bridge.name, Hairpin: d.hairpin, Extra: d.portExtras(bridge)})
 		}
 	}
 	if !forwards {
@@ -258,17 +262,29 @@ func (v *view) readSwitches(c *conn, w wish, byIndex map[int]device) error {
 }
 
 // describeLo returns "up" or what is wrong with lo.
-func describeLo(lo device, addrs []address) string {
+func describeLo(lo device, addrs []address, own ownRoutes) string {
 	if !lo.up() {
 		return "down"
 	}
-	for _, a := range addrs {
-		if a.link == lo.index && a.prefix == loPrefix {
-			return "up"
-		}
+	if lo.mtu != loMTU {
+		return fmt.Sprintf("up with mtu %d", lo.mtu)
 	}
-	return loPrefix.String() + " is missing"
+	for _, a := range addrs {
+		if a.link != lo.index || a.prefix != loPrefix {
+			continue
+		}
+		if lacks := own.missing(a, lo); lacks != "" {
+			return lacks
+		}
+		if !own[ownRoute{lo.index, unix.RT_TABLE_LOCAL, loPrefix.Masked()}] {
+			return "without local " + loPrefix.Masked().String()
+		}
+		return "up"
+	}
+	return "without " + loPrefix.String()
 }
+
+const loMTU = 65536
 
 var loPrefix = netip.PrefixFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), 8)
 
@@ -284,9 +300,8 @@ func (h *Host) cables(ctx context.Context, views map[string]*view, w wish) ([]pr
 		if views[a.NS] == nil || views[b.NS] == nil {
 			return nil
 		}
-		da, okA := views[a.NS].byName[a.Name]
-		db, okB := views[b.NS].byName[b.Name]
-		if !okA || !okB {
+		da, ok := views[a.NS].byName[a.Name]
+		if !ok || da.kind != "veth" {
 			return nil
 		}
 		id := -1
@@ -299,8 +314,11 @@ func (h *Host) cables(ctx context.Context, views map[string]*view, w wish) ([]pr
 				return err
 			}
 		}
-		if connected(a.NS, da, b.NS, db, id) {
-			found[i] = provision.Veth{A: da.end(a.NS), B: db.end(b.NS)}
+		// The other end may have another name by now.
+		for _, db := range views[b.NS].devices {
+			if db.index == da.link && connected(a.NS, da, b.NS, db, id) {
+				found[i] = provision.Veth{A: da.end(a.NS), B: db.end(b.NS)}
+			}
 		}
 		return nil
 	})

@@ -30,7 +30,7 @@ func TestPrivilegedSeenByOthers(t *testing.T) {
 		provision.Route{NS: a, Table: 77, To: netip.MustParsePrefix("10.9.0.0/16"), Type: provision.Blackhole},
 		provision.Rule{NS: a, Priority: 500, From: netip.MustParsePrefix("10.5.0.0/16"), Table: 77},
 		provision.Sysctl{NS: a, Name: "net.ipv4.ip_forward", Value: "1"},
-		provision.File{Lab: "ktseen", Name: "hosts", Content: "10.0.0.2 b\n"},
+		provision.File{Lab: "ktseen", Name: "hosts", Content: "10.0.0.2 b\n", Mode: provision.FileMode},
 	)
 	b.converge(want)
 	b.settled(want)

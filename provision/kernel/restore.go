@@ -29,10 +29,11 @@ func (h *Host) writeRules(ctx context.Context, ns string, ipv6 bool, from, to ne
 		return err
 	}
 	// One table may have got through, and jumps must not be inserted twice.
-	if from, _, err = h.readRules(ctx, ns, ipv6); err != nil {
+	list, err := h.readRules(ctx, ns, ipv6)
+	if err != nil {
 		return fmt.Errorf("read what is there: %w", err)
 	}
-	for _, piece := range netfilter.Pieces(netfilter.Script(from, to), pieceLines) {
+	for _, piece := range netfilter.Pieces(netfilter.Script(list.owned, to), pieceLines) {
 		if _, err := h.runTables(ctx, ns, restore, piece, "--noflush", "-w"); err != nil {
 			return err
 		}

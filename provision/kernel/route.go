@@ -3,9 +3,11 @@ package kernel
 import (
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"net/netip"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
@@ -19,24 +21,28 @@ const defaultMetric6 = 1024
 // routeEntry is what the kernel says about a route, and how it said it.
 type routeEntry struct {
 	route provision.Route // without NS and Twin
+	link  int             // of its only hop
+	proto uint8           // who made it
 	raw   []byte
 }
 
-// routes lists the routes of c's namespace that are not the kernel's own, in
-// the kernel's order. names translates indexes of links.
-func routes(c *conn, names map[int]string) ([]routeEntry, error) {
+type routeEntries []routeEntry
+
+// routes lists the routes of c's namespace, in the kernel's order. names
+// translates indexes of links.
+func routes(c *conn, names map[int]string) (routeEntries, error) {
 	header := &nl.RtMsg{RtMsg: unix.RtMsg{Family: unix.AF_UNSPEC}}
 	return dump(c, unix.RTM_GETROUTE, header, func(m []byte) (routeEntry, bool) {
-		r, ok := decodeRoute(m, names)
+		r, link, ok := decodeRoute(m, names)
 		if !ok {
 			return routeEntry{}, false
 		}
-		return routeEntry{r, slices.Clone(m)}, true
+		return routeEntry{r, link, m[5], slices.Clone(m)}, true
 	})
 }
 
 // observedRoutes names the namespace and numbers routes of one key.
-func observedRoutes(ns string, entries []routeEntry) []provision.Route {
+func observedRoutes(ns string, entries routeEntries) []provision.Route {
 	twins := map[provision.Key]int{}
 	found := make([]provision.Route, len(entries))
 	for i, e := range entries {
@@ -50,24 +56,22 @@ func observedRoutes(ns string, entries []routeEntry) []provision.Route {
 	return found
 }
 
-func decodeRoute(m []byte, names map[int]string) (provision.Route, bool) {
+func decodeRoute(m []byte, names map[int]string) (r provision.Route, link int, ok bool) {
 	if len(m) < unix.SizeofRtMsg {
-		return provision.Route{}, false
+		return r, 0, false
 	}
-	fam, bits, table, proto, kind := m[0], int(m[1]), int(m[4]), m[5], m[7]
+	fam, bits, table, kind := m[0], int(m[1]), int(m[4]), m[7]
 	flags := u32(m[8:])
 	if (fam != unix.AF_INET && fam != unix.AF_INET6) || flags&unix.RTM_F_CLONED != 0 {
-		return provision.Route{}, false
-	}
-	switch proto {
-	case unix.RTPROT_KERNEL, unix.RTPROT_RA, unix.RTPROT_REDIRECT:
-		return provision.Route{}, false
+		return r, 0, false
 	}
 	to := netip.IPv4Unspecified()
 	if fam == unix.AF_INET6 {
 		to = netip.IPv6Unspecified()
 	}
-	r := provision.Route{Type: routeType(kind)}
+	r.Type = routeType(kind)
+	extra := routeExtra{}
+	extra.header(m)
 	hop := provision.Hop{OnLink: flags&unix.RTNH_F_ONLINK != 0}
 	var hops []provision.Hop
 	for kind, v := range attributes(m[unix.SizeofRtMsg:]) {
@@ -81,16 +85,17 @@ func decodeRoute(m []byte, names map[int]string) (provision.Route, bool) {
 		case unix.RTA_PREFSRC:
 			r.Src, _ = netip.AddrFromSlice(v)
 		case unix.RTA_OIF:
-			hop.Dev = names[int(u32(v))]
+			link = int(u32(v))
+			hop.Dev = names[link]
 		case unix.RTA_GATEWAY, unix.RTA_VIA:
 			hop.Via = gateway(kind, v)
 		case unix.RTA_MULTIPATH:
 			hops = decodeHops(v, names)
+		default:
+			extra.attribute(kind, v)
 		}
 	}
-	if table == unix.RT_TABLE_LOCAL {
-		return provision.Route{}, false
-	}
+	r.Extra = strings.Join(extra, ", ")
 	r.Table, r.To = table, netip.PrefixFrom(to, bits)
 	if fam == unix.AF_INET6 && r.Metric == defaultMetric6 {
 		r.Metric = 0
@@ -103,7 +108,7 @@ func decodeRoute(m []byte, names map[int]string) (provision.Route, bool) {
 	case r.Type == provision.Unicast:
 		r.Hop = hop
 	}
-	return r, true
+	return r, link, true
 }
 
 func decodeHops(b []byte, names map[int]string) []provision.Hop {
@@ -114,6 +119,9 @@ func decodeHops(b []byte, names map[int]string) []provision.Hop {
 			break
 		}
 		hop := provision.Hop{Dev: names[int(u32(b[4:]))], OnLink: b[2]&unix.RTNH_F_ONLINK != 0}
+		if b[3] != 0 {
+			hop.Weight = int(b[3]) + 1
+		}
 		for kind, v := range attributes(b[unix.SizeofRtNexthop:n]) {
 			if kind == unix.RTA_GATEWAY || kind == unix.RTA_VIA {
 				hop.Via = gateway(kind, v)
@@ -123,6 +131,49 @@ func decodeHops(b []byte, names map[int]string) []provision.Hop {
 		b = b[min(align(n), len(b)):]
 	}
 	return hops
+}
+
+// routeExtra is what a route says that no lab can ask for, in the words of ip
+// route.
+type routeExtra []string
+
+func (x *routeExtra) say(format string, args ...any) { *x = append(*x, fmt.Sprintf(format, args...)) }
+
+func (x *routeExtra) header(m []byte) {
+	if src := m[2]; src != 0 {
+		x.say("from a /%d", src)
+	}
+	if tos := m[3]; tos != 0 {
+		x.say("tos %#x", tos)
+	}
+}
+
+// What unix does not name.
+const rtaNexthopID = 30 // RTA_NH_ID
+
+func (x *routeExtra) attribute(kind uint16, v []byte) {
+	switch kind {
+	case unix.RTA_METRICS:
+		for kind, v := range attributes(v) {
+			if int(kind) < len(routeMetrics) && routeMetrics[kind] != "" {
+				x.say("%s %d", routeMetrics[kind], u32(v))
+			}
+		}
+	case unix.RTA_FLOW:
+		x.say("realms %d", u32(v))
+	case unix.RTA_ENCAP:
+		x.say("encap")
+	case rtaNexthopID:
+		x.say("nhid %d", u32(v))
+	}
+}
+
+// routeMetrics are the kernel's names for what a route says about the way.
+var routeMetrics = [...]string{
+	unix.RTAX_LOCK: "lock", unix.RTAX_MTU: "mtu", unix.RTAX_WINDOW: "window", unix.RTAX_RTT: "rtt",
+	unix.RTAX_RTTVAR: "rttvar", unix.RTAX_SSTHRESH: "ssthresh", unix.RTAX_CWND: "cwnd", unix.RTAX_ADVMSS: "advmss",
+	unix.RTAX_REORDERING: "reordering", unix.RTAX_HOPLIMIT: "hoplimit", unix.RTAX_INITCWND: "initcwnd",
+	unix.RTAX_FEATURES: "features", unix.RTAX_RTO_MIN: "rto_min", unix.RTAX_INITRWND: "initrwnd", unix.RTAX_QUICKACK: "quickack",
 }
 
 // gateway reads a next hop's address, which RTA_VIA precedes by its family.
@@ -241,6 +292,9 @@ func addHops(req *nl.NetlinkRequest, r provision.Route, indexes map[string]int) 
 	var all []byte
 	for _, hop := range r.Hops.List() {
 		nh := &nl.RtNexthop{RtNexthop: unix.RtNexthop{Ifindex: int32(indexes[hop.Dev])}}
+		if hop.Weight > 1 {
+			nh.Hops = uint8(hop.Weight - 1)
+		}
 		if hop.OnLink {
 			nh.Flags = unix.RTNH_F_ONLINK
 		}
@@ -268,6 +322,11 @@ func deleteRoute(sp *space, r provision.Route) error {
 	if err != nil {
 		return err
 	}
+	addrs, err := addresses(sp.conn)
+	if err != nil {
+		return err
+	}
+	_, entries = entries.split(addrs)
 	for i, found := range observedRoutes(r.NS, entries) {
 		if found == r {
 			return goneIs(unix.ESRCH, sp.conn.do(repeated(unix.RTM_DELROUTE, entries[i].raw), nil))

@@ -11,7 +11,8 @@ import (
 	"netlab/provision/netns"
 )
 
-func (h *Host) doVeth(op provision.Op, v provision.Veth) error {
+func (h *Host) doVeth(s provision.Step, v provision.Veth) error {
+	op := s.Op
 	a, err := h.spaces.acquire(v.A.NS)
 	if err != nil {
 		return err
@@ -31,7 +32,11 @@ func (h *Host) doVeth(op provision.Op, v provision.Veth) error {
 		}
 		return deleteDevice(a, v.A.Name)
 	case provision.Update:
-		return errors.Join(setEnd(a, v.A), setEnd(b, v.B))
+		old, ok := s.Old.(provision.Veth)
+		if !ok {
+			old = v
+		}
+		return errors.Join(setEnd(a, old.A, v.A), setEnd(b, old.B, v.B))
 	}
 	err = createVeth(a, b, v)
 	if errors.Is(err, unix.EEXIST) {
@@ -93,11 +98,40 @@ func endAttrs(e provision.End) []*nl.RtAttr {
 }
 
 // setEnd changes what can be changed of one end.
-func setEnd(sp *space, e provision.End) error {
+func setEnd(sp *space, old, e provision.End) error {
+	if old.Name != e.Name {
+		if err := rename(sp, old.Name, e.Name); err != nil {
+			return fmt.Errorf("rename %s/%s to %s: %w", old.NS, old.Name, e.Name, err)
+		}
+	}
+	if err := normalise(sp, e.Name, old.Extra); err != nil {
+		return fmt.Errorf("set %s/%s: %w", e.NS, e.Name, err)
+	}
 	if err := changeDevice(sp, e.Name, e.Up, macAttr(e.MAC), mtuAttr(e.MTU)); err != nil {
 		return fmt.Errorf("set %s/%s: %w", e.NS, e.Name, err)
 	}
 	return nil
+}
+
+// rename gives a device another name. It takes it out of its bridge: what it is
+// there under the new name is a matter of its own. Before Linux 6.2 a device
+// must be down for it.
+func rename(sp *space, from, to string) error {
+	err := sp.withIndex(from, func(index int) error {
+		h := ifindex(index)
+		attrs := []*nl.RtAttr{nameAttr(to), nl.NewRtAttr(unix.IFLA_MASTER, nl.Uint32Attr(0))}
+		err := sp.conn.do(request(unix.RTM_NEWLINK, 0, h, attrs...), nil)
+		if errors.Is(err, unix.EBUSY) {
+			h.Change = unix.IFF_UP
+			err = sp.conn.do(request(unix.RTM_NEWLINK, 0, h, attrs...), nil)
+		}
+		if err == nil {
+			sp.remember(to, index)
+		}
+		return err
+	})
+	sp.lose(from)
+	return err
 }
 
 // sameVeth returns nil if v is there exactly as asked, otherwise taken.

@@ -227,7 +227,7 @@ func (c contract) added(t *testing.T) {
 		provision.Neigh{NS: nsB, Dev: "eth0", Addr: addr("10.0.0.200"), MAC: mac(91)},
 		provision.FDB{NS: nsSwitch, Dev: "port-a", MAC: mac(92)},
 		provision.FDB{NS: nsA, Dev: "vxlan1", Dst: addr("10.0.0.2")},
-		provision.File{Lab: Lab, Name: "extra", Content: "x\n"},
+		provision.File{Lab: Lab, Name: "extra", Content: "x\n", Mode: provision.FileMode},
 	} {
 		t.Run(name(o), func(t *testing.T) {
 			c.do(t, provision.Create, o)

@@ -83,7 +83,7 @@ var (
 	rule6      = provision.Rule{NS: nsA, Priority: 1000, IPv6: true, To: prefix("fd05::/32"), Table: 300}
 	forward    = provision.Sysctl{NS: nsA, Name: "net.ipv4.ip_forward", Value: "1"}
 	proxyARP   = provision.Sysctl{NS: nsA, Name: "net.ipv4.conf.veth-pod.proxy_arp", Dev: "veth-pod", Value: "1"}
-	hosts      = provision.File{Lab: Lab, Name: "hosts", Content: "127.0.0.1 localhost\n10.0.0.1 a\n"}
+	hosts      = provision.File{Lab: Lab, Name: "hosts", Content: "127.0.0.1 localhost\n10.0.0.1 a\n", Mode: provision.FileMode}
 	rules      = provision.Ruleset{NS: nsA, Text: ruleText("10.1.0.0/24", "ACCEPT")}
 	rules6     = provision.Ruleset{NS: nsA, IPv6: true, Text: ruleText("fd07::/32", "DROP")}
 )
