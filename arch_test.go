@@ -20,20 +20,22 @@ var imports = map[string][]string{
 	"provision/kernel":     {"labs", "provision", "provision/kubeproxy", "provision/netfilter", "provision/netns", "provision/runtime"},
 	"provision/fake":       {"labs", "provision"},
 	"provision/kerneltest": {"labs", "provision", "provision/netfilter"},
+	"trace":                {"labs", "provision", "provision/netfilter"},
+	"trace/capture":        {"labs", "provision/netns", "trace"},
 	"verify":               {"labs", "provision"},
 	"verify/probe":         {"labs", "provision", "provision/netns", "verify"},
 	"cmd/netlab": {
 		"labs", "provision", "provision/kernel", "provision/netns", "provision/runtime",
-		"verify", "verify/probe",
+		"trace", "trace/capture", "verify", "verify/probe",
 	},
 }
 
 // onlyIn names the packages that may reach outside the process in this way.
 var onlyIn = map[string]string{
-	"github.com/vishvananda/netlink":    "provision/kernel verify/probe",
+	"github.com/vishvananda/netlink":    "provision/kernel trace/capture verify/probe",
 	"github.com/vishvananda/netlink/nl": "provision/kernel verify/probe",
 	"github.com/vishvananda/netns":      "none",
-	"golang.org/x/sys/unix":             "provision/kernel provision/netns provision/runtime verify/probe cmd/netlab",
+	"golang.org/x/sys/unix":             "provision/kernel provision/netns provision/runtime trace/capture verify/probe cmd/netlab",
 	"os/exec":                           "provision/kernel provision/netns cmd/netlab",
 	"log":                               "none",
 	"testing":                           "provision/kerneltest",

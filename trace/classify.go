@@ -1,0 +1,78 @@
+package trace
+
+import "net/netip"
+
+// classify sorts what netfilter told by where it happened. Events of other
+// packets of the exchange are left out.
+//
+// A packet that passes a namespace twice has a list of steps for each time.
+func classify(ev *Evidence) map[place][][]FilterStep {
+	f := newFollower(ev.Probe)
+	first := map[leg]identity{}
+	outer := map[outerID]leg{}
+	for i := range ev.Frames { // the same packets as in pick
+		if h, err := DecodeFrame(ev.Frames[i].Data, ev.VXLANPort); err == nil {
+			l := f.leg(&h)
+			if h.Inner != nil && l != stranger {
+				outer[outerOf(&h)] = l
+			}
+			if _, ok := first[l]; !ok && l != stranger && (l == back || ev.Frames[i].NS == ev.From) {
+				first[l] = identify(&h)
+			}
+		}
+	}
+	steps := map[place][][]FilterStep{}
+	latest := map[place]uint32{}
+	type packet struct {
+		ns string
+		id uint32
+	}
+	now := map[packet]place{}
+	for i := range ev.Events {
+		e := &ev.Events[i]
+		k := packet{e.NS, e.ID}
+		if e.Packet != nil {
+			now[k] = placeOf(f, first, outer, e)
+		}
+		at := now[k]
+		if at.leg == stranger || e.Kind == EventReturn {
+			continue
+		}
+		step := FilterStep{Family: e.Family, Table: e.Table, Chain: e.Chain, Number: e.Number, Rule: e.Rule, Verdict: e.Code, Target: e.Target}
+		if visits := steps[at]; len(visits) > 0 && latest[at] == e.ID {
+			visits[len(visits)-1] = append(visits[len(visits)-1], step)
+		} else {
+			steps[at], latest[at] = append(visits, []FilterStep{step}), e.ID
+		}
+	}
+	return steps
+}
+
+// placeOf says which packet an event is about. The kernel cuts off what it
+// sends along: of a tunnel packet or an error message only the outer headers
+// are there. A tunnel packet is known by the ends and the number that it was
+// seen with on the wire.
+func placeOf(f *follower, first map[leg]identity, outer map[outerID]leg, e *Event) place {
+	h := e.Packet
+	if l, ok := outer[outerOf(h)]; ok {
+		return place{ns: e.NS, leg: l, outer: true}
+	}
+	if icmp := h.Proto == ProtoICMP || h.Proto == ProtoICMP6; icmp && h.Proto != f.probe.Proto {
+		return place{ns: e.NS, leg: back}
+	}
+	l := f.leg(h)
+	if first[l] != identify(h) {
+		l = stranger
+	}
+	return place{ns: e.NS, leg: l}
+}
+
+// outerID is what a tunnel packet is known by.
+type outerID struct {
+	ends [2]netip.AddrPort
+	id   uint16
+}
+
+func outerOf(h *Header) outerID {
+	return outerID{[2]netip.AddrPort{h.source(), h.destination()}, h.ID}
+}

@@ -1,0 +1,195 @@
+package trace
+
+import (
+	"net/netip"
+	"slices"
+)
+
+// Trace is an exchange as it was seen.
+type Trace struct {
+	There  Path
+	Back   Path // without hops if nothing came back
+	Result Result
+	Probe  Probe
+}
+
+// Seen reconstructs the way of a packet and of what came back from the
+// evidence.
+func Seen(ev *Evidence) Trace {
+	s := pick(ev)
+	t := Trace{Result: ev.Result, Probe: ev.Probe}
+	b := builder{ev: ev, asks: s.asks, filter: classify(ev)}
+	t.There = b.path(there, s.there)
+	if len(s.back) > 0 {
+		t.Back = b.path(back, s.back)
+	}
+	return t
+}
+
+// Lookups returns what has to be asked of routing tables to explain the way
+// that was seen.
+func Lookups(ev *Evidence) []Lookup {
+	var list []Lookup
+	b := builder{ev: ev, ask: func(q Lookup) { list = append(list, q) }}
+	s := pick(ev)
+	b.path(there, s.there)
+	if len(s.back) > 0 {
+		b.path(back, s.back)
+	}
+	return list
+}
+
+// builder makes paths of sightings.
+type builder struct {
+	ev     *Evidence
+	asks   []sighting
+	filter map[place][][]FilterStep
+	ask    func(Lookup) // called for every lookup, if not nil
+}
+
+// place is where rules of netfilter are met: in a namespace, on the way there
+// or back, by the packet itself or by the one that carries it.
+type place struct {
+	ns    string
+	leg   leg
+	outer bool
+}
+
+// path makes a path of the sightings of one packet.
+func (b *builder) path(l leg, list []sighting) Path {
+	p := Path{Chance: 1}
+	list = b.clean(list)
+	p.Hops = append(p.Hops, b.origin(l, list))
+	for _, s := range list {
+		dir := In
+		if s.frame.Out {
+			dir = Out
+		}
+		p.Hops = append(p.Hops, Hop{NS: s.frame.NS, Dir: dir, Iface: s.frame.Iface, Header: s.header, After: s.frame.Time.Sub(b.ev.Sent), Data: s.frame.Data})
+	}
+	for i := range p.Hops {
+		b.facts(l, &p, i)
+	}
+	b.end(l, &p)
+	return p
+}
+
+// origin returns the hop at which a packet is made.
+func (b *builder) origin(l leg, list []sighting) Hop {
+	if len(list) == 0 {
+		h := Header{Proto: b.ev.Probe.Proto, Dst: b.ev.Probe.Dst.Addr(), DstPort: b.ev.Probe.Dst.Port()}
+		return Hop{NS: b.ev.From, Dir: Made, Header: h}
+	}
+	first := list[0]
+	hop := Hop{NS: first.frame.NS, Dir: Made, Header: first.header, After: first.frame.Time.Sub(b.ev.Sent)}
+	if hop.Header.Inner != nil {
+		hop.Header = *hop.Header.Inner
+	}
+	hop.Header.Ether = false
+	if l == there {
+		// What leaves may have been translated already.
+		hop.Header.Dst, hop.Header.DstPort = b.ev.Probe.Dst.Addr(), b.ev.Probe.Dst.Port()
+	} else if t, ok := b.tracked(hop.NS, &hop.Header, true); ok && t.translated() {
+		hop.Header.Src, hop.Header.SrcPort = t.Reply[0].Addr(), t.Reply[0].Port()
+	}
+	return hop
+}
+
+// clean takes copies of flooded frames off a list of sightings.
+func (b *builder) clean(list []sighting) []sighting {
+	var out []sighting
+	for i, s := range list {
+		link := b.link(s.frame.NS, s.frame.Iface)
+		// A frame for somebody else's MAC matters only to a port of a bridge,
+		// and where it is the end.
+		if s.frame.Stranger && link.Master == "" && i < len(list)-1 {
+			continue
+		}
+		out = append(out, s)
+	}
+	// Of the ports that a flooded frame left by, the one that leads on stays.
+	return slices.DeleteFunc(out, func(s sighting) bool {
+		link := b.link(s.frame.NS, s.frame.Iface)
+		if !s.frame.Out || link.Master == "" {
+			return false
+		}
+		ports := b.copies(out, s)
+		return len(ports) > 1 && b.leads(s.frame.NS, link.Master, ports, &s.header) != s.frame.Iface
+	})
+}
+
+// copies returns the ports of a bridge by which the same frame left.
+func (b *builder) copies(list []sighting, s sighting) []string {
+	var ports []string
+	master := b.link(s.frame.NS, s.frame.Iface).Master
+	for _, o := range list {
+		if o.frame.NS == s.frame.NS && o.frame.Out && b.link(o.frame.NS, o.frame.Iface).Master == master && o.header.DstMAC == s.header.DstMAC {
+			ports = append(ports, o.frame.Iface)
+		}
+	}
+	return ports
+}
+
+// leads returns the port behind which a frame's destination is.
+func (b *builder) leads(ns, bridge string, ports []string, h *Header) string {
+	for _, f := range b.space(ns).FDB {
+		if f.MAC == h.DstMAC && slices.Contains(ports, f.Dev) {
+			return f.Dev
+		}
+	}
+	return ports[0]
+}
+
+// space returns what was read in a namespace.
+func (b *builder) space(ns string) *Space {
+	if s := b.ev.Spaces[ns]; s != nil {
+		return s
+	}
+	return &Space{}
+}
+
+// link returns an interface.
+func (b *builder) link(ns, name string) Link {
+	for _, l := range b.space(ns).Links {
+		if l.Name == name {
+			return l
+		}
+	}
+	return Link{Name: name}
+}
+
+// tracked returns the connection that a packet belongs to in a namespace.
+// reply wants one of which the packet is an answer as it leaves, that is
+// translated back already.
+func (b *builder) tracked(ns string, h *Header, reply bool) (Tracked, bool) {
+	q := h
+	if h.Quote != nil {
+		q = h.Quote
+	}
+	ends := [2]netip.AddrPort{q.source(), q.destination()}
+	other := reverse(q)
+	for _, t := range b.space(ns).Tracked {
+		if reply {
+			if t.Orig == other {
+				return t, true
+			}
+			continue
+		}
+		// As it came in: either way round.
+		if t.Orig == ends || t.Reply == ends || h.Quote != nil && (t.Orig == other || t.Reply == other) {
+			return t, true
+		}
+	}
+	// As it leaves, with the destination or source rewritten.
+	for _, t := range b.space(ns).Tracked {
+		if !reply && (t.Reply == other || t.Orig == other || t.Reply[0] == ends[1]) {
+			return t, true
+		}
+	}
+	return Tracked{}, false
+}
+
+// local reports whether an address belongs to a namespace.
+func (b *builder) local(ns string, a netip.Addr) bool {
+	return a.IsLoopback() || slices.ContainsFunc(b.space(ns).Addrs, func(x Addr) bool { return x.Prefix.Addr() == a })
+}

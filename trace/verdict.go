@@ -1,0 +1,88 @@
+package trace
+
+import (
+	"fmt"
+	"time"
+)
+
+// Verdict says on one line what became of the exchange.
+func (r *Report) Verdict() string {
+	who := r.From + " → " + r.To
+	t := &r.Trace
+	switch t.Result.State {
+	case Answered:
+		s := who + " is answered by " + r.answerer()
+		return s + r.summary()
+	case Refused:
+		return who + " is refused by " + r.answerer() + r.summary()
+	case OneWay:
+		if t.There.End.Kind == Delivered {
+			return who + " arrives at " + r.Names.Title(t.There.End.NS) + r.summary()
+		}
+		return who + " does not arrive" + r.summary()
+	case Unreachable:
+		return who + " is unreachable: " + t.Result.Detail + r.summary()
+	case Unsent:
+		return who + " is not sent: " + t.Result.Detail
+	}
+	return fmt.Sprintf("%s gets no answer within %v%s", who, t.Result.After.Round(100*time.Millisecond), r.summary())
+}
+
+// answerer names who sent what came back.
+func (r *Report) answerer() string {
+	back := &r.Trace.Back
+	if len(back.Hops) == 0 {
+		return "somebody unseen"
+	}
+	made := back.Hops[0]
+	s := r.Names.Space(made.NS) + " (" + endText(made.Header.source()) + ")"
+	if node := r.Names.homes[made.NS]; node != "" {
+		s += " on " + node
+	}
+	return s
+}
+
+// summary counts hops and names translations.
+func (r *Report) summary() string {
+	hops := len(r.Trace.There.Hops) + len(r.Trace.Back.Hops)
+	s := fmt.Sprintf(", %d hops", hops)
+	for i := range r.Trace.There.Hops {
+		h := &r.Trace.There.Hops[i]
+		for _, f := range h.Facts {
+			if f, ok := f.(Translated); ok {
+				kind := "DNAT"
+				if f.Source {
+					kind = "SNAT"
+				}
+				s += ", " + kind + " on " + r.Names.Space(h.NS)
+			}
+		}
+	}
+	return s
+}
+
+// LastLine says where the packet ended if it did not get through.
+func (r *Report) LastLine() string {
+	for _, p := range []*Path{&r.Trace.There, &r.Trace.Back} {
+		if len(p.Hops) > 0 && p.End.Kind == Stopped {
+			why := p.End.Fault.String()
+			if why == "" {
+				why = "it was not seen again after " + string(p.last().Dir) + " " + p.last().Iface
+			}
+			return "stops on " + r.Names.Space(p.End.NS) + ": " + why
+		}
+	}
+	return r.Parting
+}
+
+// Title names the owner of a namespace and says what it is.
+func (n Names) Title(ns string) string {
+	name, kind := n.Space(ns), n.kinds[ns]
+	if kind == "" {
+		return name
+	}
+	if home := n.homes[ns]; home != "" {
+		return fmt.Sprintf("%s (%s on %s)", name, kind, home)
+	}
+	return fmt.Sprintf("%s (%s)", name, kind)
+}
