@@ -76,7 +76,7 @@ func (c caller) socket(t *testing.T, port int) *net.UDPConn {
 	t.Helper()
 	var conn *net.UDPConn
 	if err := netns.Do(c.ns, func() (err error) {
-		conn, err = net.ListenUDP("udp4", &net.UDPAddr{Port: port})
+		conn, err = net.ListenUDP("udp", &net.UDPAddr{Port: port})
 		return err
 	}); err != nil {
 		t.Fatal(err)

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"net"
+	"net/netip"
 	"os"
 	"strings"
 	"testing"
@@ -114,5 +115,27 @@ func TestPrivilegedUDPFreed(t *testing.T) {
 	rewrite(t, file, text)
 	if got, err := ask(conn, "10.96.0.50:53", patience); err != nil || (got.pod != "old" && got.pod != "new") {
 		t.Errorf("with the service %q answers, %v", got.pod, err)
+	}
+}
+
+// TestPrivilegedUDPMoves6 moves the endpoint of a flow over IPv6.
+func TestPrivilegedUDPMoves6(t *testing.T) {
+	requireRoot(t)
+	dual := `subnets:
+  - {name: underlay, cidr: [172.30.0.0/24, "fd00:30::/64"]}
+  - {name: pods, cidr: [10.244.0.0/16, "fd00:244::/48"]}
+  - {name: services, cidr: [10.96.0.0/16, "fd00:96::/112"]}
+nodes:`
+	text := func(old, next string) string { return strings.Replace(udpText(t, old, next), "nodes:", dual, 1) }
+	file, lab := writeLab(t, text("echo", "spare"))
+	bringUp(t, file, lab)
+	conn := caller{lab.Pod("default", "client").NS}.socket(t, 12345)
+	vip := netip.AddrPortFrom(lab.Service("default", "echo").ClusterIPs[1], 53).String()
+	if got, err := ask(conn, vip, patience); err != nil || got.pod != "old" {
+		t.Fatalf("at first %q answers, %v", got.pod, err)
+	}
+	rewrite(t, file, text("spare", "echo"))
+	if got, err := ask(conn, vip, patience); err != nil || got.pod != "new" {
+		t.Errorf("after the edit %q answers, %v", got.pod, err)
 	}
 }
