@@ -45,6 +45,7 @@ type record struct {
 	Identity
 	Digest  string    `json:"digest"`
 	Started time.Time `json:"started"`
+	Up      bool      `json:"up"` // it said that the container runs
 }
 
 // Exit is how a container ended.
@@ -95,6 +96,20 @@ func (d containerDir) claim() (*os.File, error) {
 // adopt returns the container that runs. The error is [fs.ErrNotExist] if none
 // does; errHeld if one is just being started.
 func (d containerDir) adopt() (*process, error) {
+	p, err := d.find()
+	if err != nil {
+		return nil, err
+	}
+	if !p.Up {
+		p.handle.Close()
+		return nil, errHeld
+	}
+	go p.watch()
+	return p, nil
+}
+
+// find is adopt for a container that need not have come far.
+func (d containerDir) find() (*process, error) {
 	lock, err := d.claim()
 	if err == nil {
 		lock.Close()
@@ -119,7 +134,6 @@ func (d containerDir) adopt() (*process, error) {
 		return nil, err
 	}
 	p.handle = os.NewFile(uintptr(fd), "pidfd")
-	go p.watch()
 	return p, nil
 }
 

@@ -27,25 +27,34 @@ const superviseWord = "supervise"
 
 // Intervals of whoever waits for a supervisor.
 const (
-	pollPeriod  = 10 * time.Millisecond
-	readyWithin = 30 * time.Second // all containers started, or known not to start
+	readyWithin = 30 * time.Second       // all containers started, or known not to start
+	readyMore   = 100 * time.Millisecond // and this much longer for each of them
+
+	beginsWithin = 5 * time.Second // from taking the lock to being known
 )
 
-// supervisorOf returns the supervisor of a lab that runs.
+// supervisorOf returns the supervisor of a lab that runs. One that is just
+// beginning is waited for.
 func supervisorOf(dir Dir) (Identity, bool) {
-	f, err := os.Open(dir.supervisor("lock"))
-	if err != nil {
-		return Identity{}, false
+	deadline := time.Now().Add(beginsWithin)
+	for {
+		f, err := os.Open(dir.supervisor("lock"))
+		if err != nil {
+			return Identity{}, false
+		}
+		var id Identity
+		err = unix.Flock(int(f.Fd()), unix.LOCK_SH|unix.LOCK_NB)
+		held := errors.Is(err, unix.EWOULDBLOCK)
+		readable := json.NewDecoder(f).Decode(&id) == nil
+		f.Close()
+		switch {
+		case !held || time.Now().After(deadline):
+			return Identity{}, false
+		case readable && id.Alive():
+			return id, true
+		}
+		pace(context.Background(), 0)
 	}
-	defer f.Close()
-	if err := unix.Flock(int(f.Fd()), unix.LOCK_SH|unix.LOCK_NB); !errors.Is(err, unix.EWOULDBLOCK) {
-		return Identity{}, false // nobody holds it
-	}
-	var id Identity
-	if err := json.NewDecoder(f).Decode(&id); err != nil || !id.Alive() {
-		return Identity{}, false
-	}
-	return id, true
 }
 
 // StartSupervisor has the supervisor of a lab run what sup says; it starts one
@@ -55,31 +64,40 @@ func StartSupervisor(ctx context.Context, dir Dir, sup provision.Supervisor, pro
 	if err := writeFile(dir.supervisor("spec"), []byte(sup.Spec)); err != nil {
 		return err
 	}
-	id, running := supervisorOf(dir)
-	if running {
-		if err := id.signal(unix.SIGHUP); err != nil {
+	for {
+		id, running := supervisorOf(dir)
+		if running {
+			if err := id.signal(unix.SIGHUP); err != nil {
+				return err
+			}
+		} else {
+			pid, err := forkSupervisor(dir, sup.Lab, program)
+			if err != nil {
+				return err
+			}
+			if id, err = identify(pid); err != nil {
+				id = Identity{PID: pid} // it has ended already
+			}
+		}
+		err := awaitSupervisor(ctx, dir, sup, id)
+		if _, another := supervisorOf(dir); !errors.Is(err, errEnded) || !another && !running {
 			return err
 		}
+		// A netlab up that was killed had started another, which was faster;
+		// or the one that ran has ended just now.
 	}
-	if !running || !id.Alive() {
-		pid, err := forkSupervisor(dir, sup.Lab, program)
-		if err != nil {
-			return err
-		}
-		if id, err = identify(pid); err != nil {
-			return supervisorEnded(dir)
-		}
-	}
-	return awaitSupervisor(ctx, dir, sup, id)
 }
 
 // awaitSupervisor waits until the supervisor runs what it was told to.
 func awaitSupervisor(ctx context.Context, dir Dir, sup provision.Supervisor, id Identity) error {
-	ctx, cancel := context.WithTimeout(ctx, readyWithin)
+	w, err := provision.ParseWorkload(sup.Spec)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, readyWithin+time.Duration(w.Count())*readyMore)
 	defer cancel()
-	tick := time.NewTicker(pollPeriod)
-	defer tick.Stop()
 	for {
+		began := time.Now()
 		s, err := LoadState(dir)
 		if err == nil && s.Supervisor == id && s.Spec == sup.Digest() && s.settled() {
 			return nil
@@ -88,10 +106,8 @@ func awaitSupervisor(ctx context.Context, dir Dir, sup provision.Supervisor, id 
 			reap(id.PID)
 			return supervisorEnded(dir)
 		}
-		select {
-		case <-ctx.Done():
+		if pace(ctx, time.Since(began)); ctx.Err() != nil {
 			return fmt.Errorf("containers are still being started: %w", ctx.Err())
-		case <-tick.C:
 		}
 	}
 }
@@ -128,7 +144,7 @@ func supervisorEnded(dir Dir) error {
 		lines := bytes.Split(bytes.TrimSpace(text), []byte("\n"))
 		words = ": " + string(lines[len(lines)-1])
 	}
-	return fmt.Errorf("the supervisor ended at once%s", words)
+	return fmt.Errorf("the supervisor cannot run%s: %w", words, errEnded)
 }
 
 // EndSupervisor ends the supervisor of a lab and all containers, also those
@@ -150,16 +166,17 @@ func EndSupervisor(ctx context.Context, dir Dir, lab string) (int, error) {
 		}
 		ended++
 	}
-	left, err := containers(dir)
-	if err != nil {
+	// One that is just beginning must not begin any more.
+	if lock, err := os.Open(dir.supervisor("lock")); err == nil {
+		defer lock.Close()
+		if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+			return ended, fmt.Errorf("lab %s has a supervisor that cannot be ended: %w", lab, err)
+		}
+	}
+	left, err := endContainers(dir)
+	if ended += left; err != nil {
 		return ended, err
 	}
-	var all sync.WaitGroup
-	for _, p := range left {
-		ended++
-		all.Go(func() { p.stop(Grace) })
-	}
-	all.Wait()
 	if root := pidsRoot(); root != "" {
 		removeGroups(groupPath(root, lab))
 		_ = os.Remove(groupPath(root, "")) // unless another lab has one
@@ -194,24 +211,50 @@ func endSupervisor(ctx context.Context, id Identity) error {
 	return fmt.Errorf("supervisor %d does not end", id.PID)
 }
 
-// containers lists the containers of a lab that run.
-func containers(dir Dir) ([]*process, error) {
+// endContainers ends the containers of a lab that nobody keeps, and returns how
+// many it were.
+func endContainers(dir Dir) (int, error) {
+	ended := 0
+	deadline := time.Now().Add(beginsWithin)
+	for {
+		left, starting, err := containers(dir)
+		if err != nil || (len(left) == 0 && starting == 0) {
+			return ended, err
+		}
+		if time.Now().After(deadline) {
+			return ended, fmt.Errorf("%d containers do not end", len(left)+starting)
+		}
+		var all sync.WaitGroup
+		for _, p := range left {
+			ended++
+			all.Go(func() { p.stop(Grace) })
+		}
+		all.Wait()
+		pace(context.Background(), 0)
+	}
+}
+
+// containers lists the containers of a lab that run, and counts those that are
+// just being started and not known yet.
+func containers(dir Dir) (running []*process, starting int, err error) {
 	found, err := filepath.Glob(filepath.Join(globQuote(string(dir)), "containers", "*", "*", "lock"))
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
-	var running []*process
 	for _, path := range found {
-		p, err := containerDir(filepath.Dir(path)).adopt()
+		p, err := containerDir(filepath.Dir(path)).find()
 		switch {
 		case err == nil:
+			go p.watch()
 			running = append(running, p)
-		case errors.Is(err, fs.ErrNotExist), errors.Is(err, errHeld):
+		case errors.Is(err, errHeld):
+			starting++
+		case errors.Is(err, fs.ErrNotExist):
 		default:
-			return nil, err
+			return nil, 0, err
 		}
 	}
-	return running, nil
+	return running, starting, nil
 }
 
 func globQuote(s string) string {
@@ -250,18 +293,18 @@ func ObserveSupervisor(dir Dir, lab string) (provision.Supervisor, bool, error) 
 	if there {
 		return sup, true, nil
 	}
-	left, err := containers(dir)
-	return sup, len(left) > 0, err
+	left, starting, err := containers(dir)
+	return sup, len(left)+starting > 0, err
 }
 
-// AwaitReady waits until all containers of a lab are ready, but no longer than
-// they may take and not for those that cannot be. It returns what is not ready,
-// and why.
+// AwaitReady waits until all containers of a lab were started, and then for a
+// time until they are ready, if they may still become so. It returns what is not
+// ready, and why.
 func AwaitReady(ctx context.Context, dir Dir, within time.Duration) ([]string, error) {
-	deadline := time.Now().Add(within)
-	tick := time.NewTicker(pollPeriod)
-	defer tick.Stop()
+	started := time.Now().Add(readyWithin)
+	deadline := time.Time{}
 	for {
+		began := time.Now()
 		s, err := LoadState(dir)
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil, nil
@@ -270,13 +313,15 @@ func AwaitReady(ctx context.Context, dir Dir, within time.Duration) ([]string, e
 			return nil, err
 		}
 		not, hope := s.unready()
-		if len(not) == 0 || !hope || time.Now().After(deadline) {
+		settled := s.settled()
+		if settled && deadline.IsZero() {
+			deadline = began.Add(within)
+		}
+		if len(not) == 0 || (settled && (!hope || began.After(deadline))) || began.After(started) {
 			return not, nil
 		}
-		select {
-		case <-ctx.Done():
+		if pace(ctx, time.Since(began)); ctx.Err() != nil {
 			return not, ctx.Err()
-		case <-tick.C:
 		}
 	}
 }

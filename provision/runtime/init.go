@@ -1,6 +1,7 @@
 package runtime
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -20,6 +21,7 @@ import (
 type first struct {
 	spec   spec
 	record record
+	lock   *os.File // never closed: that it is locked says that this process lives
 	log    *rotatedLog
 	status *os.File // tells the supervisor that the container runs, or why not
 	exit   *os.File
@@ -49,7 +51,7 @@ func containerMain(name, dir string) int {
 func newFirst(d containerDir) (*first, error) {
 	unix.CloseOnExec(lockFD)
 	unix.CloseOnExec(statusFD)
-	f := &first{status: os.NewFile(statusFD, "status")}
+	f := &first{status: os.NewFile(statusFD, "status"), lock: os.NewFile(lockFD, "lock")}
 	text, err := os.ReadFile(d.file("spec"))
 	if err != nil {
 		return nil, err
@@ -65,13 +67,8 @@ func newFirst(d containerDir) (*first, error) {
 	if err != nil {
 		return nil, err
 	}
-	f.record = record{id, f.spec.Digest, time.Now()}
-	text, err = json.Marshal(f.record)
-	if err != nil {
-		return nil, err
-	}
-	// Never closed: that it is locked says that this process lives.
-	if _, err := os.NewFile(lockFD, "lock").WriteAt(text, 0); err != nil {
+	f.record = record{Identity: id, Digest: f.spec.Digest, Started: time.Now()}
+	if err := f.sign(); err != nil {
 		return nil, err
 	}
 	if f.log, err = openLog(f.spec.Dir.Log(f.spec.Pod.NS, f.spec.Container.Name), LogSize); err != nil {
@@ -81,10 +78,26 @@ func newFirst(d containerDir) (*first, error) {
 	return f, err
 }
 
+// sign writes who this process is into the lock. The text never gets shorter.
+func (f *first) sign() error {
+	text, err := json.Marshal(f.record)
+	if err != nil {
+		return err
+	}
+	_, err = f.lock.WriteAt(append(text, bytes.Repeat([]byte{' '}, recordSlack)...), 0)
+	return err
+}
+
+// recordSlack is by how much a record may become shorter, in bytes.
+const recordSlack = 8
+
 // say tells the supervisor, once, that the container runs, or why it does not.
 func (f *first) say(problem string) {
 	if f.status == nil {
 		return
+	}
+	if f.record.Up = problem == ""; f.record.Up {
+		_ = f.sign()
 	}
 	_ = json.NewEncoder(f.status).Encode(struct {
 		record

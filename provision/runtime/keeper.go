@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"time"
 
 	"netlab/labs"
@@ -17,6 +18,7 @@ type keeper struct {
 	board  *board
 	known  ContainerState // what was known of it before
 
+	turns  chan struct{}   // holds a value for each container that is being started
 	before <-chan struct{} // closed when the container listed before it was started
 	begun  chan struct{}   // closed when this one was, or could not be
 	check  chan struct{}   // asks to look whether all is as it should be
@@ -31,9 +33,9 @@ var (
 	errLeave = errors.New("the container is left to another keeper")
 )
 
-func newKeeper(s spec, policy labs.RestartPolicy, b *board, known ContainerState, before <-chan struct{}) *keeper {
+func newKeeper(s spec, policy labs.RestartPolicy, b *board, known ContainerState, turns chan struct{}, before <-chan struct{}) *keeper {
 	return &keeper{
-		spec: s, policy: policy, board: b, known: known, before: before,
+		spec: s, policy: policy, board: b, known: known, turns: turns, before: before,
 		begun: make(chan struct{}), check: make(chan struct{}, 1), ended: make(chan struct{}),
 	}
 }
@@ -207,7 +209,7 @@ func (k *keeper) launch(ctx context.Context) (*process, error) {
 	for ctx.Err() == nil {
 		lock, err := d.claim()
 		if err == nil {
-			p, err := k.spec.start(lock)
+			p, err := k.begin(ctx, lock)
 			lock.Close() // the container has it now
 			if err != nil && p != nil {
 				p.stop(0)
@@ -238,6 +240,17 @@ func (k *keeper) launch(ctx context.Context) (*process, error) {
 		timer.Stop()
 	}
 	return nil, ctx.Err()
+}
+
+// begin starts the container when it is its turn: only so many start at a time.
+func (k *keeper) begin(ctx context.Context, lock *os.File) (*process, error) {
+	select {
+	case k.turns <- struct{}{}:
+		defer func() { <-k.turns }()
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	return k.spec.start(lock)
 }
 
 // running writes down that the container runs. One that was taken over is as

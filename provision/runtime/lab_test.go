@@ -74,6 +74,12 @@ func newLab(t *testing.T, text string, flags ...string) *testLab {
 	}
 	l.name = lab.Name
 	t.Cleanup(func() {
+		if t.Failed() {
+			for _, file := range []string{"log", "state"} {
+				text, err := os.ReadFile(filepath.Join(string(l.dir()), "supervisor", file))
+				t.Logf("%s: %s %v", file, text, err)
+			}
+		}
 		l.must("down", l.name)
 		l.nothingLeft()
 	})

@@ -39,8 +39,12 @@ type supervisor struct {
 	lock    *os.File
 	board   *board
 	keepers map[string]*keeper // by NAMESPACE/POD/CONTAINER
+	turns   chan struct{}
 	saving  sync.Mutex
 }
+
+// maxStarting is how many containers are started at the same time.
+const maxStarting = 8
 
 // Intervals of a supervisor.
 const (
@@ -63,7 +67,7 @@ func (v Supervision) Run(ctx context.Context) error {
 		before = State{}
 	}
 	before.Supervisor, before.Spec = id, ""
-	s := &supervisor{Supervision: v, lock: lock, board: newBoard(before), keepers: map[string]*keeper{}}
+	s := &supervisor{Supervision: v, lock: lock, board: newBoard(before), keepers: map[string]*keeper{}, turns: make(chan struct{}, maxStarting)}
 	fmt.Fprintf(v.Log, "%s supervisor of lab %s, process %d\n", stamp(), v.Lab, id.PID)
 
 	working, stop := context.WithCancel(ctx)
@@ -87,6 +91,10 @@ func (v Supervision) claim() (*os.File, Identity, error) {
 	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
 		f.Close()
 		return nil, Identity{}, fmt.Errorf("lab %s has a supervisor already: %w", v.Lab, err)
+	}
+	if there, err := os.Lstat(path); err != nil || !sameFile(f, there) {
+		f.Close()
+		return nil, Identity{}, fmt.Errorf("lab %s is gone", v.Lab)
 	}
 	id, err := identify(os.Getpid())
 	if err != nil {
@@ -133,12 +141,13 @@ func (s *supervisor) loop(ctx context.Context) {
 // ours reports whether the lab's directory is still the one this supervisor
 // began in.
 func (s *supervisor) ours() bool {
-	mine, err := s.lock.Stat()
-	if err != nil {
-		return false
-	}
 	there, err := os.Lstat(s.Dir.supervisor("lock"))
-	return err == nil && os.SameFile(mine, there)
+	return err == nil && sameFile(s.lock, there)
+}
+
+func sameFile(f *os.File, there os.FileInfo) bool {
+	fi, err := f.Stat()
+	return err == nil && os.SameFile(fi, there)
 }
 
 // reload reads what is to run, and runs it.
@@ -190,6 +199,7 @@ func (s *supervisor) apply(w provision.Workload) {
 	known = s.board.get()
 	next := State{Supervisor: known.Supervisor, Spec: known.Spec}
 	var starting []*keeper
+	kept := map[string]bool{}
 	for _, p := range w.Pods {
 		pod := PodState{ID: p.ID, NS: p.NS}
 		before := make(chan struct{})
@@ -199,8 +209,9 @@ func (s *supervisor) apply(w provision.Workload) {
 			sp := wanted[newSpec(s.Dir, s.Lab, p, c).name()]
 			state, there := known.container(p.ID, c.Name)
 			k := s.keepers[sp.name()]
+			kept[sp.name()] = k != nil
 			if k == nil {
-				k = newKeeper(sp, p.RestartPolicy, s.board, state, turn)
+				k = newKeeper(sp, p.RestartPolicy, s.board, state, s.turns, turn)
 				s.keepers[sp.name()] = k
 				starting = append(starting, k)
 				if !there || state.Digest != sp.Digest {
@@ -221,7 +232,7 @@ func (s *supervisor) apply(w provision.Workload) {
 		for i := range next.Pods {
 			for j := range next.Pods[i].Containers {
 				c := &next.Pods[i].Containers[j]
-				if now, ok := state.container(next.Pods[i].ID, c.Name); ok && now.Digest == c.Digest && c.settled() {
+				if now, ok := state.container(next.Pods[i].ID, c.Name); ok && kept[next.Pods[i].ID+"/"+c.Name] {
 					*c = now
 				}
 			}
@@ -261,11 +272,30 @@ func (s *supervisor) write(ctx context.Context) {
 		if !s.ours() {
 			continue // the directory is being removed
 		}
+		began := time.Now()
 		if err := s.save(); err != nil {
 			fmt.Fprintf(s.Log, "%s write the state: %v\n", stamp(), err)
 		}
+		pace(ctx, time.Since(began))
 	}
 }
+
+// pace waits until what took a time has taken a small part of all time.
+func pace(ctx context.Context, took time.Duration) {
+	rest := time.NewTimer(max(minRest, restShare*took))
+	defer rest.Stop()
+	select {
+	case <-rest.C:
+	case <-ctx.Done():
+	}
+}
+
+// Of what is done again and again: at least so much rest, and so many times as
+// much as work.
+const (
+	minRest   = 2 * time.Millisecond
+	restShare = 10
+)
 
 // save writes the state file as of now.
 func (s *supervisor) save() error {
