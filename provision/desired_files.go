@@ -3,19 +3,34 @@ package provision
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"netlab/labs"
 )
 
-// files adds the names of the lab: one hosts file for all of its namespaces.
-// The names of Kubernetes namespace default need no suffix. A short name that
-// a service and a pod share is the service's, as it is in a cluster.
+// files adds the names of the lab: one hosts file for its nodes, its bridges and
+// the pods of Kubernetes namespace default, and one for the pods of each other
+// namespace.
 func (d *desired) files() {
-	h := hosts{owner: map[string]string{}}
+	done := []string{"default"}
+	d.namesIn("default", "")
+	for _, p := range d.lab.Pods {
+		if !slices.Contains(done, p.Namespace) {
+			done = append(done, p.Namespace)
+			d.namesIn(p.Namespace, p.Namespace+"/")
+		}
+	}
+}
+
+// namesIn adds the names as they are in a Kubernetes namespace: those of the
+// same namespace need no suffix. A short name that a service and a pod share is
+// the service's, as it is in a cluster.
+func (d *desired) namesIn(namespace, prefix string) {
+	h := hosts{owner: map[string]string{}, namespace: namespace}
 	h.b.WriteString("# names of lab " + d.lab.Name + "\n127.0.0.1 localhost\n::1 localhost\n")
 	for _, s := range d.lab.Services {
-		h.add("svc/"+s.ID(), s.ClusterIPs, qualified(s.Name, s.Namespace, "svc.cluster.local"))
+		h.add("svc/"+s.ID(), s.ClusterIPs, h.qualified(s.Name, s.Namespace, "svc.cluster.local"))
 	}
 	for i := range d.lab.Nodes {
 		n := &d.lab.Nodes[i]
@@ -26,9 +41,12 @@ func (d *desired) files() {
 		for i, a := range p.Addrs {
 			addrs[i] = a.Addr()
 		}
-		h.add("pod/"+p.ID(), addrs, qualified(p.Name, p.Namespace, "pod.cluster.local"))
+		h.add("pod/"+p.ID(), addrs, h.qualified(p.Name, p.Namespace, "pod.cluster.local"))
 	}
-	d.add(File{d.lab.Name, "hosts", h.b.String(), FileMode}, File{d.lab.Name, "resolv.conf", resolvConf(d.lab), FileMode})
+	d.add(
+		File{d.lab.Name, prefix + "hosts", h.b.String(), FileMode},
+		File{d.lab.Name, prefix + "resolv.conf", resolvConf(d.lab, namespace), FileMode},
+	)
 }
 
 // FileMode lets every user of a pod read the names.
@@ -38,6 +56,8 @@ const FileMode = 0o644
 type hosts struct {
 	b     strings.Builder
 	owner map[string]string // name -> what it belongs to
+
+	namespace string // of Kubernetes, whose names need no suffix
 }
 
 func (h *hosts) add(who string, addrs []netip.Addr, names []string) {
@@ -60,9 +80,9 @@ func (h *hosts) add(who string, addrs []netip.Addr, names []string) {
 
 // qualified returns the names of something in a Kubernetes namespace, the
 // longest first.
-func qualified(name, namespace, domain string) []string {
+func (h *hosts) qualified(name, namespace, domain string) []string {
 	names := []string{name + "." + namespace + "." + domain, name + "." + namespace}
-	if namespace == "default" {
+	if namespace == h.namespace {
 		names = append(names, name)
 	}
 	return names
@@ -70,7 +90,7 @@ func qualified(name, namespace, domain string) []string {
 
 // resolvConf names the lab's DNS server. A lab without one gets a file without
 // a server, so that a look-up fails at once instead of asking the host's.
-func resolvConf(lab *labs.Lab) string {
+func resolvConf(lab *labs.Lab, namespace string) string {
 	const head = "# resolver of lab "
 	if s := lab.Service("kube-system", "kube-dns"); lab.DNS && s != nil && len(s.ClusterIPs) > 0 {
 		var b strings.Builder
@@ -78,7 +98,7 @@ func resolvConf(lab *labs.Lab) string {
 		for _, a := range s.ClusterIPs {
 			fmt.Fprintf(&b, "nameserver %s\n", a)
 		}
-		return b.String() + "search default.svc.cluster.local svc.cluster.local cluster.local\noptions ndots:5\n"
+		return b.String() + "search " + namespace + ".svc.cluster.local svc.cluster.local cluster.local\noptions ndots:5\n"
 	}
 	return head + lab.Name + ": none, names are in the hosts file\n"
 }

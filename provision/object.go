@@ -155,7 +155,7 @@ func (n Namespace) recreate(old Object) string {
 // for every namespace of the lab, or [DNSFile].
 type File struct {
 	Lab     string
-	Name    string // "hosts", "resolv.conf" or DNSFile
+	Name    string // "hosts" or "resolv.conf", after NAMESPACE/ for pods of another than default; or DNSFile
 	Content string
 	Mode    fs.FileMode // who may read it
 }

@@ -174,3 +174,46 @@ func within(t *testing.T, limit time.Duration, condition func() error) {
 		}
 	}
 }
+
+const twoShops = `name: t%d-shops
+dns: true
+nodes: [{name: node-a}]
+pods:
+  - {name: client, node: node-a}
+  - {name: web-0, node: node-a, labels: {app: web}, containers: [{name: c, serve: {http: 80}}]}
+  - {name: client, namespace: shop, node: node-a}
+  - {name: web-1, namespace: shop, node: node-a, labels: {app: web}, containers: [{name: c, serve: {http: 80}}]}
+services:
+  - {name: web, selector: {app: web}, ports: [{port: 80}]}
+  - {name: set, clusterIP: None, selector: {app: web}, ports: [{port: 80}]}
+  - {name: web, namespace: shop, selector: {app: web}, ports: [{port: 80}]}
+  - {name: set, namespace: shop, clusterIP: None, selector: {app: web}, ports: [{port: 80}]}
+`
+
+// TestPrivilegedNamespaces wants short names to mean what is in the client's
+// own Kubernetes namespace, by /etc/hosts and by DNS.
+func TestPrivilegedNamespaces(t *testing.T) {
+	requireRoot(t)
+	file, lab := writeLab(t, fmt.Sprintf(twoShops, os.Getpid()))
+	bringUp(t, file, lab)
+	for _, tt := range []struct{ namespace, name, want string }{
+		{"default", "web", "web-0"},
+		{"default", "web.shop", "web-1"},
+		{"default", "web.shop.svc.cluster.local", "web-1"},
+		{"default", "set", "web-0"},
+		{"default", "web-1.set.shop", "web-1"},
+		{"shop", "web", "web-1"},
+		{"shop", "web.default", "web-0"},
+		{"shop", "set", "web-1"},
+		{"shop", "set.default", "web-0"},
+		{"shop", "web-1", "web-1"},
+	} {
+		if out := in(t, lab.Pod(tt.namespace, "client").NS, "curl", "-sS", "--max-time", "10", "http://"+tt.name+"/hostname"); out != tt.want+"\n" {
+			t.Errorf("%s in namespace %s: %q answers, want %s", tt.name, tt.namespace, out, tt.want)
+		}
+	}
+	if out, err := tool(t, "ip", "netns", "exec", lab.Pod("shop", "client").NS, "curl", "-sS", "http://web-0/"); err == nil || !strings.Contains(out, "Could not resolve") {
+		t.Errorf("a pod of another namespace by its short name: %v\n%s", err, out)
+	}
+	must(t, exitOK, "plan", file, "--exit-code")
+}

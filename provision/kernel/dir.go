@@ -21,6 +21,7 @@ import (
 //	<lab>/lab.yaml   the file that was applied last
 //	<lab>/dns.json   the names that the lab's DNS server knows
 //	<lab>/etc/       what /etc/netns/<namespace> leads to: hosts, resolv.conf
+//	<lab>/etc.<ns>/  the same for pods of another Kubernetes namespace than default
 //	<lab>/witness/   a symlink a namespace, <namespace> -> <inode>-<cookie>-<boot>
 //	.made            which directories of the host netlab made, to be removed again
 type runDir struct {
@@ -37,6 +38,16 @@ func (d runDir) lab(lab string) string { return filepath.Join(d.path, lab) }
 
 // etc returns the directory of the lab's names.
 func (d runDir) etc(lab string) string { return filepath.Join(d.lab(lab), "etc") }
+
+// etcOf returns the directory of the names that the network namespace called ns
+// has. In the name of a pod's namespace there may be a Kubernetes namespace.
+func (d runDir) etcOf(ns string) string {
+	lab, rest, _ := strings.Cut(ns, ".")
+	if kube, _, pod := strings.Cut(rest, "."); pod {
+		return d.etc(lab) + "." + kube
+	}
+	return d.etc(lab)
+}
 
 // make creates the directories of a lab.
 func (d runDir) make(lab string) error {
@@ -209,7 +220,7 @@ func (h *Host) RemoveRunDir(lab string) error {
 	}
 	defer unlock()
 	delete(h.prepared, lab)
-	if err := unlinkAllNames(lab, h.dir.etc(lab)); err != nil {
+	if err := unlinkAllNames(lab, h.dir.etcOf); err != nil {
 		return err
 	}
 	// Whoever waits for the lab's lock may be making the directory again.

@@ -57,7 +57,7 @@ func unlinkNames(ns, etc string) error {
 
 // unlinkAllNames does so for all namespaces of a lab, those included that
 // somebody deleted by hand.
-func unlinkAllNames(lab, etc string) error {
+func unlinkAllNames(lab string, etcOf func(ns string) string) error {
 	entries, err := os.ReadDir(netns.EtcDir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -67,7 +67,7 @@ func unlinkAllNames(lab, etc string) error {
 	}
 	for _, e := range entries {
 		if labOf(e.Name()) == lab {
-			if err := unlinkNames(e.Name(), etc); err != nil {
+			if err := unlinkNames(e.Name(), etcOf(e.Name())); err != nil {
 				return err
 			}
 		}
@@ -89,7 +89,7 @@ func (h *Host) doFile(op provision.Op, f provision.File) error {
 	if op == provision.Delete {
 		return os.Remove(path)
 	}
-	if err := h.dir.make(f.Lab); err != nil {
+	if err := errors.Join(h.dir.make(f.Lab), os.MkdirAll(filepath.Dir(path), 0o700)); err != nil {
 		return err
 	}
 	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC|unix.O_NOFOLLOW, f.Mode)
@@ -101,26 +101,54 @@ func (h *Host) doFile(op provision.Op, f provision.File) error {
 }
 
 func (h *Host) filePath(lab, name string) (string, error) {
-	if name == "" || name[0] == '.' || strings.ContainsAny(name, "/\x00") {
+	kube, file, prefixed := strings.Cut(name, "/")
+	if !prefixed {
+		kube, file = "", name
+	}
+	if file == "" || file[0] == '.' || strings.ContainsAny(file, "/\x00") || prefixed && checkLab(kube) != nil {
 		return "", fmt.Errorf("%q is no name of a file", name)
 	}
-	if name == provision.DNSFile { // in no namespace's /etc
-		return filepath.Join(h.dir.lab(lab), name), nil
+	switch {
+	case prefixed:
+		return filepath.Join(h.dir.etc(lab)+"."+kube, file), nil
+	case name == provision.DNSFile: // in no namespace's /etc
+		return filepath.Join(h.dir.lab(lab), file), nil
 	}
-	return filepath.Join(h.dir.etc(lab), name), nil
+	return filepath.Join(h.dir.etc(lab), file), nil
 }
 
-// files reads the lab's names directory and the file of its DNS server.
-func (h *Host) files(lab string) ([]provision.File, error) {
-	entries, err := os.ReadDir(h.dir.etc(lab))
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+// fileNames lists what there may be of the lab's names.
+func (h *Host) fileNames(lab string) ([]string, error) {
+	names := []string{provision.DNSFile}
+	dirs, err := os.ReadDir(h.dir.lab(lab))
+	if err != nil {
 		return nil, err
 	}
-	names := []string{provision.DNSFile}
-	for _, e := range entries {
-		if e.Type().IsRegular() && e.Name() != provision.DNSFile {
-			names = append(names, e.Name())
+	for _, dir := range dirs {
+		prefix := ""
+		if kube, ok := strings.CutPrefix(dir.Name(), "etc."); ok {
+			prefix = kube + "/"
+		} else if dir.Name() != "etc" {
+			continue
 		}
+		entries, err := os.ReadDir(filepath.Join(h.dir.lab(lab), dir.Name()))
+		if err != nil {
+			return nil, err
+		}
+		for _, e := range entries {
+			if e.Type().IsRegular() && e.Name() != provision.DNSFile {
+				names = append(names, prefix+e.Name())
+			}
+		}
+	}
+	return names, nil
+}
+
+// files reads the lab's names directories and the file of its DNS server.
+func (h *Host) files(lab string) ([]provision.File, error) {
+	names, err := h.fileNames(lab)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
 	}
 	var files []provision.File
 	for _, name := range names {

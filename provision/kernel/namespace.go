@@ -100,9 +100,9 @@ func (h *Host) recordNamespace(n provision.Namespace) error {
 		return err
 	}
 	if !n.Names {
-		return unlinkNames(n.Name, h.dir.etc(labOf(n.Name)))
+		return unlinkNames(n.Name, h.dir.etcOf(n.Name))
 	}
-	return linkNames(n.Name, h.dir.etc(labOf(n.Name)))
+	return linkNames(n.Name, h.dir.etcOf(n.Name))
 }
 
 // repairNamespace brings back what every namespace has from the start.
@@ -160,7 +160,7 @@ func (h *Host) deleteNamespace(n provision.Namespace) error {
 
 func (h *Host) unrecordNamespace(name string) error {
 	h.spaces.forget(name)
-	if err := unlinkNames(name, h.dir.etc(labOf(name))); err != nil {
+	if err := unlinkNames(name, h.dir.etcOf(name)); err != nil {
 		return err
 	}
 	return h.dir.unwitness(name)

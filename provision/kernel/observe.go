@@ -168,7 +168,7 @@ func (h *Host) look(ctx context.Context, name string, w wish) (*view, error) {
 		v.objects = append(v.objects, rulesets...)
 	}
 	ns := v.objects[0].(provision.Namespace)
-	ns.Names = namesLinked(name, h.dir.etc(labOf(name)))
+	ns.Names = namesLinked(name, h.dir.etcOf(name))
 	v.objects[0] = ns
 	return v, nil
 }
