@@ -1,5 +1,10 @@
 package labs
 
+import (
+	"net/netip"
+	"slices"
+)
+
 // defaultBridge is the bridge of a lab that does not write any.
 const defaultBridge = "fabric"
 
@@ -36,6 +41,9 @@ func (r *resolver) resolveBridges() {
 			b.Subnet = b.subnet.Name
 			b.subnet.bridge = b
 			b.subnet.use()
+			if b.Uplink && !slices.ContainsFunc(b.subnet.Prefixes, isIPv4) && len(b.subnet.Prefixes) > 0 {
+				r.errorf(spec.Uplink.Place, "give the subnet an IPv4 range too", "an uplink is for IPv4, and subnet %s has none", quote(b.Subnet))
+			}
 		}
 		r.bridges = append(r.bridges, b)
 		r.bridgeBy[b.Name] = b
@@ -73,6 +81,8 @@ func (r *resolver) bridgeSubnet(spec *BridgeSpec, count int) *subnet {
 	}
 	return nil
 }
+
+func isIPv4(p netip.Prefix) bool { return p.Addr().Is4() }
 
 // subnetNames lists the subnets a bridge can use.
 func (r *resolver) subnetNames() []string {

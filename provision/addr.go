@@ -24,7 +24,7 @@ type Addr struct {
 func (a Addr) Key() Key { return Key{KindAddr, a.NS, a.Dev + " " + a.Prefix.String()} }
 
 // Needs implements [Object].
-func (a Addr) Needs() []Key { return []Key{nsKey(a.NS), linkKey(a.NS, a.Dev)} }
+func (a Addr) Needs() []Key { return inside(a.NS, linkKey(a.NS, a.Dev)) }
 
 // Claims implements [Object].
 func (a Addr) Claims() []Key { return []Key{a.Key()} }

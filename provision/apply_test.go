@@ -21,7 +21,8 @@ func randomLab(rng *rand.Rand) string {
 	if mode == "vxlan" {
 		vni = fmt.Sprintf(", vxlan: {vni: %d}", 1+rng.IntN(2))
 	}
-	fmt.Fprintf(&b, "name: x\nnetwork: {mode: %s, mtu: %d%s}\nnodes:\n", mode, 1400+100*rng.IntN(2), vni)
+	uplink := rng.IntN(2) == 0
+	fmt.Fprintf(&b, "name: x\nnetwork: {mode: %s, mtu: %d%s}\nbridges: [{name: fabric, uplink: %t}]\nnodes:\n", mode, 1400+100*rng.IntN(2), vni, uplink)
 	nodes := 1 + rng.IntN(4)
 	for i := range nodes {
 		fmt.Fprintf(&b, "  - name: n%d\n", i)

@@ -19,6 +19,9 @@ func Commands(s Step) []string {
 
 // inNS prefixes the commands of iproute2 with the namespace they work in.
 func inNS(ns, tool, format string, args ...any) string {
+	if ns == "" {
+		return tool + " " + fmt.Sprintf(format, args...)
+	}
 	return tool + " -n " + ns + " " + fmt.Sprintf(format, args...)
 }
 
@@ -53,7 +56,8 @@ func makeCommands(s Step) []string {
 		}
 		return cmds
 	case Addr:
-		return []string{inNS(o.NS, "ip", "addr add %s dev %s", o.Prefix, o.Dev)}
+		scope := map[bool]string{true: " scope link"}[o.NS == ""]
+		return []string{inNS(o.NS, "ip", "addr add %s dev %s%s", o.Prefix, o.Dev, scope)}
 	case Route:
 		return []string{inNS(o.NS, "ip", "%sroute %s %s", familyFlag(o.To.Addr().Is6()), verb, routeWords(o))}
 	case Rule:
@@ -65,6 +69,10 @@ func makeCommands(s Step) []string {
 			return []string{inNS(o.NS, "bridge", "fdb replace %s dev %s master static", o.MAC, o.Dev)}
 		}
 		return []string{inNS(o.NS, "bridge", "fdb replace %s dev %s dst %s self permanent", o.MAC, o.Dev, o.Dst)}
+	case HostForwarding:
+		return []string{"sysctl -w " + IPForward + "=" + o.Value}
+	case HostRule:
+		return []string{hostRuleCommand("-I", o)}
 	case Ruleset:
 		var from netfilter.Text
 		if old, ok := s.Old.(Ruleset); ok {
@@ -97,10 +105,19 @@ func deleteCommands(o Object) []string {
 			return []string{inNS(o.NS, "bridge", "fdb del %s dev %s master", o.MAC, o.Dev)}
 		}
 		return []string{inNS(o.NS, "bridge", "fdb del %s dev %s dst %s self", o.MAC, o.Dev, o.Dst)}
+	case HostForwarding:
+		return []string{"sysctl -w " + IPForward + "=0 # if it was before, and nobody else needs it"}
+	case HostRule:
+		return []string{hostRuleCommand("-D", o)}
 	case Ruleset:
 		return restore(o, o.Text, "")
 	}
 	return nil
+}
+
+// hostRuleCommand inserts (-I) or deletes (-D) a single rule.
+func hostRuleCommand(verb string, r HostRule) string {
+	return "iptables -t " + r.Table + " " + verb + strings.TrimPrefix(r.Rule, "-A")
 }
 
 func addLink(op Op, ns, words string) []string {
@@ -111,6 +128,9 @@ func addLink(op Op, ns, words string) []string {
 }
 
 func vethCommands(v Veth, op Op) []string {
+	if v.B.NS == "" {
+		return uplinkCommands(v, op)
+	}
 	var cmds []string
 	if op == Create {
 		cmds = addLink(op, v.A.NS, fmt.Sprintf("%s address %s mtu %d type veth peer name %s netns %s address %s mtu %d",
@@ -121,6 +141,20 @@ func vethCommands(v Veth, op Op) []string {
 		cmds = append(cmds, inNS(e.NS, "ip", "link set %s address %s mtu %d up", e.Name, e.MAC, e.MTU))
 	}
 	return cmds
+}
+
+// uplinkCommands are those of a cable to the host, which has no name to give as
+// the namespace of an end.
+func uplinkCommands(v Veth, op Op) []string {
+	var cmds []string
+	if op == Create {
+		cmds = addLink(op, v.B.NS, fmt.Sprintf("%s address %s mtu %d type veth peer name %s netns %s address %s mtu %d",
+			v.B.Name, v.B.MAC, v.B.MTU, v.A.Name, v.A.NS, v.A.MAC, v.A.MTU))
+	}
+	return append(cmds,
+		inNS(v.B.NS, "ip", "link set %s alias %s addrgenmode none", v.B.Name, v.Alias),
+		inNS(v.B.NS, "ip", "link set %s address %s mtu %d up", v.B.Name, v.B.MAC, v.B.MTU),
+		inNS(v.A.NS, "ip", "link set %s address %s mtu %d up", v.A.Name, v.A.MAC, v.A.MTU))
 }
 
 func restore(r Ruleset, from, to netfilter.Text) []string {

@@ -32,6 +32,7 @@ func Desired(lab *labs.Lab) State {
 	}
 	d.supervisor()
 	s := NewState(lab.Name, d.objects...)
+	s.uplinks = d.uplinks
 	if lab.Network.Mode == labs.ModeNone {
 		s.free = map[string]bool{}
 		for _, n := range lab.Nodes {
@@ -54,6 +55,7 @@ type desired struct {
 	lab     *labs.Lab
 	ipv6    bool
 	objects []Object
+	uplinks []uplink
 }
 
 func (d *desired) add(objects ...Object) { d.objects = append(d.objects, objects...) }
@@ -66,11 +68,11 @@ func (d *desired) namespace(ns, kind, name string) {
 }
 
 // bridge adds a switch. Its bridge holds the gateway address of the subnet and
-// swallows what nobody asks for: it forwards nothing.
+// swallows what nobody asks for: it forwards nothing unless it has an uplink.
 func (d *desired) bridge(b *labs.Bridge) {
 	d.namespace(b.NS, "bridge", b.Name)
 	d.hush(b.NS)
-	d.sysctl(b.NS, "net.ipv4.ip_forward", "0")
+	d.sysctl(b.NS, "net.ipv4.ip_forward", bit(uplinked(b)))
 	d.sysctl(b.NS, "net.bridge.bridge-nf-call-iptables", "0")
 	if d.ipv6 {
 		d.sysctl(b.NS, "net.ipv6.conf.all.forwarding", "0")
@@ -79,6 +81,9 @@ func (d *desired) bridge(b *labs.Bridge) {
 	d.add(Bridge{NS: b.NS, Name: SwitchIface, MAC: b.MAC, MTU: d.lab.Network.MTU, Up: true})
 	for _, a := range b.Gateways {
 		d.add(Addr{NS: b.NS, Dev: SwitchIface, Prefix: a})
+	}
+	if uplinked(b) {
+		d.uplink(b)
 	}
 }
 

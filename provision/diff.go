@@ -13,6 +13,7 @@ import (
 // deleted one by one that vanishes anyway, such as the contents of a namespace
 // that is removed.
 func Diff(have, want State) Plan {
+	want = want.placed(have)
 	d := differ{
 		have: have, want: want,
 		claimed: map[Key]bool{}, deletes: map[Key]Object{}, lost: map[Key]bool{}, reasons: map[Key]string{},

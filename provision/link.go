@@ -20,13 +20,16 @@ type End struct {
 
 // Veth is a cable: a pair of connected Ethernet devices. It is keyed by its A
 // end and claims the names of both.
-type Veth struct{ A, B End }
+type Veth struct {
+	A, B  End
+	Alias string // interface alias of B if that is on the host: what makes it ours there
+}
 
 // Key implements [Object].
 func (v Veth) Key() Key { return linkKey(v.A.NS, v.A.Name) }
 
 // Needs implements [Object].
-func (v Veth) Needs() []Key { return []Key{nsKey(v.A.NS), nsKey(v.B.NS)} }
+func (v Veth) Needs() []Key { return inside(v.A.NS, inside(v.B.NS)...) }
 
 // Claims implements [Object].
 func (v Veth) Claims() []Key { return []Key{v.Key(), linkKey(v.B.NS, v.B.Name)} }
@@ -34,11 +37,12 @@ func (v Veth) Claims() []Key { return []Key{v.Key(), linkKey(v.B.NS, v.B.Name)} 
 // Attrs implements [Object].
 func (v Veth) Attrs() []Attr {
 	return []Attr{
-		{"type", "veth"}, {"peer", v.B.NS + "/" + v.B.Name},
+		{"type", "veth"}, {"peer", place(v.B.NS) + "/" + v.B.Name},
 		{"mac", v.A.MAC.String()}, {"peer-mac", v.B.MAC.String()},
 		{"mtu", strconv.Itoa(v.A.MTU)}, {"peer-mtu", strconv.Itoa(v.B.MTU)},
 		{"state", upDown(v.A.Up)}, {"peer-state", upDown(v.B.Up)},
 		{"extra", v.A.Extra}, {"peer-extra", v.B.Extra},
+		{"peer-alias", v.Alias},
 	}
 }
 
@@ -157,7 +161,7 @@ type Link struct {
 func (l Link) Key() Key { return linkKey(l.NS, l.Name) }
 
 // Needs implements [Object].
-func (l Link) Needs() []Key { return []Key{nsKey(l.NS)} }
+func (l Link) Needs() []Key { return inside(l.NS) }
 
 // Claims implements [Object].
 func (l Link) Claims() []Key { return []Key{l.Key()} }

@@ -26,6 +26,7 @@ const (
 	KindRoute
 	KindRule
 	KindRuleset
+	KindHostRule
 	KindPause
 	KindSupervisor // of the lab, last of all
 )
@@ -33,7 +34,7 @@ const (
 var kindNames = [...]string{
 	KindNamespace: "namespace", KindFile: "file", KindSysctl: "sysctl", KindLink: "link",
 	KindLinkSysctl: "sysctl", KindPort: "port", KindAddr: "addr", KindNeigh: "neigh",
-	KindFDB: "fdb", KindRoute: "route", KindRule: "rule", KindRuleset: "netfilter",
+	KindFDB: "fdb", KindRoute: "route", KindRule: "rule", KindRuleset: "netfilter", KindHostRule: "iptables",
 	KindPause: "pause", KindSupervisor: "supervisor",
 }
 
@@ -58,12 +59,12 @@ func (k Key) String() string {
 	switch {
 	case k.Kind == KindNamespace || k.Name == "":
 		return k.Kind.String() + " " + k.NS
-	case k.NS == "":
+	case k.NS == "" && (k.Kind == KindFile || k.Kind == KindSupervisor):
 		return k.Kind.String() + " " + k.Name
 	case k.Kind == KindLink || k.Kind == KindPort:
-		return k.Kind.String() + " " + k.NS + "/" + k.Name
+		return k.Kind.String() + " " + place(k.NS) + "/" + k.Name
 	}
-	return k.Kind.String() + " " + k.NS + " " + k.Name
+	return k.Kind.String() + " " + place(k.NS) + " " + k.Name
 }
 
 func compareKeys(a, b Key) int {
@@ -207,6 +208,24 @@ func (s Sysctl) Claims() []Key { return []Key{s.Key()} }
 func (s Sysctl) Attrs() []Attr { return []Attr{{"value", s.Value}} }
 
 func (s Sysctl) recreate(Object) string { return "" }
+
+// place names a namespace for people. No namespace of a lab is called host:
+// their names have a dot.
+func place(ns string) string {
+	if ns == "" {
+		return "host"
+	}
+	return ns
+}
+
+// inside returns the key of the namespace ns before keys. The host's own is
+// always there.
+func inside(ns string, keys ...Key) []Key {
+	if ns == "" {
+		return keys
+	}
+	return append([]Key{nsKey(ns)}, keys...)
+}
 
 func nsKey(ns string) Key         { return Key{KindNamespace, ns, ""} }
 func linkKey(ns, name string) Key { return Key{KindLink, ns, name} }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"iter"
 	"maps"
+	"net/netip"
 	"slices"
 	"strings"
 )
@@ -22,6 +23,9 @@ type State struct {
 
 	// former is what the lab was when it was applied last; see After.
 	former map[Key]Object
+
+	uplinks []uplink       // of a desired state: what may have to be placed elsewhere
+	taken   []netip.Prefix // of an observed state: see WithTaken
 }
 
 // NewState returns the state of a lab that consists of objects. Of two objects

@@ -20,6 +20,9 @@ type Kernel struct {
 	// step's. It is called from several goroutines.
 	Fail func(provision.Step) error
 
+	// HostAddrs are addresses that something else on the host has.
+	HostAddrs []netip.Prefix
+
 	mu      sync.Mutex
 	objects map[provision.Key]provision.Object
 	claims  map[provision.Key]provision.Key // name -> key of its holder
@@ -34,7 +37,7 @@ func (k *Kernel) Observe(_ context.Context, want provision.State) (provision.Sta
 	for _, o := range k.objects {
 		objects = append(objects, o)
 	}
-	return provision.NewState(want.Lab, objects...), nil
+	return provision.NewState(want.Lab, objects...).WithTaken(k.HostAddrs), nil
 }
 
 // Put places o in the kernel as if someone had made it by hand.

@@ -138,6 +138,9 @@ func (sp *space) addAddr(index int, p netip.Prefix) error {
 	if p.Addr().IsLoopback() {
 		h.Scope = unix.RT_SCOPE_HOST
 	}
+	if sp.name == hostNS {
+		h.Scope = unix.RT_SCOPE_LINK // nothing else of the host's is ever sent from it
+	}
 	req := request(unix.RTM_NEWADDR, unix.NLM_F_CREATE|unix.NLM_F_REPLACE, h,
 		nl.NewRtAttr(unix.IFA_LOCAL, p.Addr().AsSlice()),
 		nl.NewRtAttr(unix.IFA_ADDRESS, p.Addr().AsSlice()))

@@ -23,6 +23,8 @@ import (
 //	<lab>/etc/       what /etc/netns/<namespace> leads to: hosts, resolv.conf
 //	<lab>/etc.<ns>/  the same for pods of another Kubernetes namespace than default
 //	<lab>/witness/   a symlink a namespace, <namespace> -> <inode>-<cookie>-<boot>
+//	<lab>/host       there if the lab has an uplink
+//	.forwarding/     which labs need the host to forward
 //	.made            which directories of the host netlab made, to be removed again
 type runDir struct {
 	path string
@@ -200,6 +202,15 @@ func (d runDir) remember(made map[string]bool) error {
 	return nil
 }
 
+// forget takes back what [runDir.remember] has written down.
+func (d runDir) forget(what string) error {
+	dir := filepath.Join(d.path, ".made")
+	if err := os.Remove(filepath.Join(dir, what)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return removeEmpty(dir)
+}
+
 func (d runDir) made(what string) bool {
 	_, err := os.Lstat(filepath.Join(d.path, ".made", what))
 	return err == nil
@@ -238,6 +249,9 @@ func (h *Host) RemoveRunDir(lab string) error {
 		if err := removeEmpty(netns.EtcDir); err != nil {
 			return err
 		}
+	}
+	if err := h.within(hostNS, h.dir.dropMadeTables); err != nil {
+		return err
 	}
 	if err := os.RemoveAll(filepath.Join(h.dir.path, ".made")); err != nil {
 		return err

@@ -12,5 +12,8 @@
 // namespace it keeps only to save look-ups, never to decide what is there.
 //
 // Nothing is changed that is not known to be ours, by the mark in the namespace
-// or by the witness under /run/netlab. The host's own namespace is not touched.
+// or by the witness under /run/netlab. The host's own namespace is not touched
+// unless a lab has an uplink: then it holds one end of a cable that carries the
+// lab's mark, an address on it, single rules whose comment is the mark, and
+// forwards packets for as long as any lab has an uplink.
 package kernel

@@ -108,8 +108,8 @@ func (h *Host) do(ctx context.Context, s provision.Step) error {
 		return h.doSupervisor(ctx, s.Op, o)
 	}
 	key := s.Object.Key()
-	if key.NS == "" {
-		return errors.New("the host's own namespace is not netlab's to change")
+	if key.NS == hostNS {
+		return h.doHost(ctx, s)
 	}
 	sp, err := h.spaces.acquire(key.NS)
 	if err != nil {

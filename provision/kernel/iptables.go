@@ -71,16 +71,18 @@ func (h *Host) runTables(ctx context.Context, ns, name string, stdin []byte, arg
 	cmd := exec.CommandContext(ctx, path, args...)
 	cmd.Env = []string{
 		"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C",
+	}
+	if ns != hostNS {
 		// The legacy back end has one lock for the whole host. Ours need not
 		// wait for anybody else's.
-		"XTABLES_LOCKFILE=" + filepath.Join(h.dir.lab(labOf(ns)), "xtables.lock"),
+		cmd.Env = append(cmd.Env, "XTABLES_LOCKFILE="+filepath.Join(h.dir.lab(labOf(ns)), "xtables.lock"))
 	}
 	cmd.Dir = "/"
 	cmd.Stdout, cmd.Stderr = &out, &complaint
 	if stdin != nil {
 		cmd.Stdin = bytes.NewReader(stdin)
 	}
-	if err := h.pool.Do(ns, cmd.Start); err != nil {
+	if err := h.within(ns, cmd.Start); err != nil {
 		return nil, err
 	}
 	if err := cmd.Wait(); err != nil {
@@ -205,7 +207,7 @@ func (h *Host) doRuleset(ctx context.Context, s provision.Step) error {
 // asks the kernel, which is a hundred times cheaper than running a program.
 func (h *Host) noTables(ns string, ipv6 bool) (bool, error) {
 	var empty bool
-	err := h.pool.Do(ns, func() error {
+	err := h.within(ns, func() error {
 		empty = noLegacyTables(ipv6) && noNFTables(ipv6)
 		return nil
 	})

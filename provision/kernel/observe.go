@@ -51,11 +51,27 @@ func (h *Host) Observe(ctx context.Context, want provision.State) (provision.Sta
 			objects = append(objects, v.objects...)
 		}
 	}
+	host, err := h.lookAtHost(want.Lab, byName, &w)
+	if err != nil {
+		return provision.State{}, err
+	}
+	if host != nil {
+		byName[hostNS] = host.view
+	}
 	cables, err := h.cables(ctx, byName, w)
 	if err != nil {
 		return provision.State{}, err
 	}
 	objects = append(objects, cables...)
+	delete(byName, hostNS)
+	var taken []netip.Prefix
+	if host != nil {
+		var more []provision.Object
+		if more, taken, err = host.contents(ctx, h); err != nil {
+			return provision.State{}, err
+		}
+		objects = append(objects, more...)
+	}
 	for _, v := range byName {
 		objects = append(objects, v.links()...)
 	}
@@ -71,7 +87,7 @@ func (h *Host) Observe(ctx context.Context, want provision.State) (provision.Sta
 		return provision.State{}, fmt.Errorf("look for processes: %w", err)
 	}
 	objects = append(objects, processes...)
-	return provision.NewState(want.Lab, objects...), nil
+	return provision.NewState(want.Lab, objects...).WithTaken(taken), nil
 }
 
 // wish is what of a wanted state decides what is looked at.
@@ -80,6 +96,7 @@ type wish struct {
 	sysctls  map[string][]provision.Sysctl // by namespace
 	rulesets map[string]bool               // namespaces with any
 	veths    []provision.Veth
+	host     bool // something on the host
 }
 
 func newWish(want provision.State) wish {
@@ -92,6 +109,9 @@ func newWish(want provision.State) wish {
 			w.rulesets[o.NS] = true
 		case provision.Veth:
 			w.veths = append(w.veths, o)
+			w.host = w.host || o.B.NS == hostNS
+		case provision.HostRule, provision.HostForwarding:
+			w.host = true
 		}
 	}
 	return w
@@ -160,7 +180,8 @@ func (h *Host) look(ctx context.Context, name string, w wish) (*view, error) {
 	}
 	// Reading rules takes longer than all the rest. Those of a namespace that
 	// is to go, go with it, and are nobody's business.
-	if w.rulesets[name] || (w.has(key) && strings.HasPrefix(mark, provision.MarkPrefix(labOf(name))+"node:")) {
+	_, kind, _ := strings.Cut(strings.TrimPrefix(mark, "netlab:"), ":")
+	if w.rulesets[name] || (w.has(key) && !strings.HasPrefix(kind, "pod:")) {
 		rulesets, err := h.rulesets(ctx, name, w)
 		if err != nil {
 			return nil, err
@@ -317,7 +338,7 @@ func (h *Host) cables(ctx context.Context, views map[string]*view, w wish) ([]pr
 		// The other end may have another name by now.
 		for _, db := range views[b.NS].devices {
 			if db.index == da.link && connected(a.NS, da, b.NS, db, id) {
-				found[i] = provision.Veth{A: da.end(a.NS), B: db.end(b.NS)}
+				found[i] = vethOf(a.NS, da, b.NS, db)
 			}
 		}
 		return nil
@@ -340,12 +361,22 @@ func (h *Host) idOf(a, b string) (int, error) {
 		return -1, err
 	}
 	defer h.spaces.release(sp)
-	ns, err := netns.Open(b)
+	ns, err := openNS(b)
 	if err != nil {
 		return -1, err
 	}
 	defer ns.Close()
 	return namespaceID(sp.conn, ns)
+}
+
+// sound reports whether v is a namespace of ours and not something else that
+// has its name.
+func (v *view) sound() bool {
+	if len(v.objects) == 0 {
+		return true
+	}
+	ns, ok := v.objects[0].(provision.Namespace)
+	return !ok || ns.Condition == provision.Sound
 }
 
 // links returns what is no end of a wanted cable. The kernel's own devices do
@@ -355,10 +386,8 @@ func (v *view) links() []provision.Object {
 	for _, d := range v.devices {
 		names[d.index] = d.name
 	}
-	if len(v.objects) > 0 {
-		if ns, ok := v.objects[0].(provision.Namespace); ok && ns.Condition != provision.Sound {
-			return nil
-		}
+	if !v.sound() {
+		return nil
 	}
 	var links []provision.Object
 	for _, d := range v.devices {

@@ -65,7 +65,7 @@ func (s *spaces) acquire(name string) (*space, error) {
 	}
 	s.mu.Unlock()
 
-	ns, err := netns.Open(name)
+	ns, err := openNS(name)
 	if err != nil {
 		return nil, err
 	}
@@ -248,9 +248,12 @@ func (sp *space) learn(devices []device) {
 // inodeOf returns the inode of the namespace called name. Together with the
 // socket that keeps it alive it says that it is still the same.
 func inodeOf(name string) (uint64, error) {
-	path, err := netns.Path(name)
-	if err != nil {
-		return 0, err
+	path := "/proc/thread-self/ns/net"
+	if name != hostNS {
+		var err error
+		if path, err = netns.Path(name); err != nil {
+			return 0, err
+		}
 	}
 	var st unix.Stat_t
 	if err := unix.Stat(path, &st); err != nil {

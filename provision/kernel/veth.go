@@ -3,12 +3,13 @@ package kernel
 import (
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 
 	"netlab/provision"
-	"netlab/provision/netns"
 )
 
 func (h *Host) doVeth(s provision.Step, v provision.Veth) error {
@@ -36,7 +37,19 @@ func (h *Host) doVeth(s provision.Step, v provision.Veth) error {
 		if !ok {
 			old = v
 		}
-		return errors.Join(setEnd(a, old.A, v.A), setEnd(b, old.B, v.B))
+		if v.B.NS != hostNS {
+			return errors.Join(setEnd(a, old.A, v.A), setEnd(b, old.B, v.B))
+		}
+		if _, err := joined(a, b, old); err != nil {
+			return err
+		}
+		// The mark comes last: what is not netlab's is taken off together with it.
+		return errors.Join(setEnd(a, old.A, v.A), setEnd(b, old.B, v.B), dressHostEnd(b, v))
+	}
+	if v.B.NS == hostNS {
+		if err := h.dir.touchHost(labOf(v.A.NS)); err != nil {
+			return err
+		}
 	}
 	err = createVeth(a, b, v)
 	if errors.Is(err, unix.EEXIST) {
@@ -48,7 +61,7 @@ func (h *Host) doVeth(s provision.Step, v provision.Veth) error {
 // createVeth makes both ends at once where they belong: moving one costs sixty
 // times as much. One queue each is a third cheaper than one for each processor.
 func createVeth(a, b *space, v provision.Veth) error {
-	ns, err := netns.Open(v.B.NS)
+	ns, err := openNS(v.B.NS)
 	if err != nil {
 		return err
 	}
@@ -76,6 +89,11 @@ func createVeth(a, b *space, v provision.Veth) error {
 	if made.index != 0 && made.name == v.A.Name && made.link != 0 {
 		a.remember(v.A.Name, made.index)
 		b.remember(v.B.Name, made.link)
+	}
+	if v.B.NS == hostNS {
+		if err := dressHostEnd(b, v); err != nil {
+			return err
+		}
 	}
 	if !v.B.Up {
 		return nil
@@ -136,27 +154,51 @@ func rename(sp *space, from, to string) error {
 
 // sameVeth returns nil if v is there exactly as asked, otherwise taken.
 func (h *Host) sameVeth(a, b *space, v provision.Veth, taken error) error {
-	da, err := deviceNamed(a.conn, v.A.Name)
-	if err != nil {
+	found, err := joined(a, b, v)
+	switch {
+	case err != nil:
 		return taken
-	}
-	db, err := deviceNamed(b.conn, v.B.Name)
-	if err != nil {
-		return taken
-	}
-	ns, err := netns.Open(v.B.NS)
-	if err != nil {
-		return err
-	}
-	defer ns.Close()
-	id, err := namespaceID(a.conn, ns)
-	if err != nil || !connected(v.A.NS, da, v.B.NS, db, id) {
-		return taken
-	}
-	if (provision.Veth{A: da.end(v.A.NS), B: db.end(v.B.NS)}) != v {
+	case found != v:
 		return fmt.Errorf("it is there and differs: %w", taken)
 	}
 	return nil
+}
+
+// errApart says that two devices are not the ends of one cable.
+var errApart = errors.New("its ends are not connected")
+
+// joined returns the cable whose ends have the names of v's.
+func joined(a, b *space, v provision.Veth) (provision.Veth, error) {
+	da, err := deviceNamed(a.conn, v.A.Name)
+	if err != nil {
+		return provision.Veth{}, err
+	}
+	db, err := deviceNamed(b.conn, v.B.Name)
+	if err != nil {
+		return provision.Veth{}, err
+	}
+	ns, err := openNS(v.B.NS)
+	if err != nil {
+		return provision.Veth{}, err
+	}
+	defer ns.Close()
+	id, err := namespaceID(a.conn, ns)
+	if err == nil && !connected(v.A.NS, da, v.B.NS, db, id) {
+		err = errApart
+	}
+	return vethOf(v.A.NS, da, v.B.NS, db), err
+}
+
+// vethOf describes a cable. Only an end on the host has a mark. What the host
+// calls that end beside its name is the host's affair.
+func vethOf(nsA string, a device, nsB string, b device) provision.Veth {
+	if nsB != hostNS {
+		return provision.Veth{A: a.end(nsA), B: b.end(nsB)}
+	}
+	b.extra = slices.DeleteFunc(slices.Clone(b.extra), func(words string) bool {
+		return strings.HasPrefix(words, "alias ") || strings.HasPrefix(words, "altname ")
+	})
+	return provision.Veth{A: a.end(nsA), B: b.end(nsB), Alias: b.alias}
 }
 
 // connected reports whether two devices are the ends of one cable. id is how
