@@ -32,7 +32,7 @@ func newApp(sys system) *cli.App {
 			upCommand(sys), planCommand(sys), downCommand(sys), verifyCommand(sys),
 			statusCommand(sys), execCommand(sys), logsCommand(sys), shellCommand(sys),
 			validateCommand(sys), listCommand(sys), doctorCommand(sys), reportCommand(sys),
-			traceCommand(sys), completionCommand(sys), versionCommand(sys), superviseCommand(sys),
+			traceCommand(sys), completionCommand(sys), versionCommand(sys), superviseCommand(),
 		},
 	}
 	for _, c := range app.Commands {

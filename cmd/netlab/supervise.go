@@ -20,7 +20,7 @@ import (
 
 // superviseCommand is the process that runs the containers of a lab. up starts
 // it; people do not.
-func superviseCommand(sys system) *cli.Command {
+func superviseCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "supervise",
 		Usage:     "run the containers of a lab",
@@ -30,12 +30,12 @@ func superviseCommand(sys system) *cli.Command {
 			if err := args(c, "LAB", "DIR"); err != nil {
 				return err
 			}
-			return supervise(c.Context, sys, c.Args().Get(0), c.Args().Get(1))
+			return supervise(c.Context, c.Args().Get(0), c.Args().Get(1))
 		},
 	}
 }
 
-func supervise(ctx context.Context, sys system, lab, dir string) error {
+func supervise(ctx context.Context, lab, dir string) error {
 	if !labs.ValidName(lab) {
 		return usageError("%q is not the name of a lab", lab)
 	}
@@ -47,7 +47,7 @@ func supervise(ctx context.Context, sys system, lab, dir string) error {
 	}
 	defer h.Close()
 	return runtime.Supervision{
-		Lab: lab, Dir: runtime.Dir(filepath.Join(dir, lab)), Signals: signals, Log: sys.stderr,
+		Lab: lab, Dir: runtime.Dir(filepath.Join(dir, lab)), Signals: signals,
 		Endpoints: func(ctx context.Context) error { return refreshEndpoints(ctx, h, lab) },
 	}.Run(context.WithoutCancel(ctx)) // signals decide
 }

@@ -106,7 +106,7 @@ func (s spec) serveTCP(l net.Listener, log io.Writer) error {
 			continue
 		}
 		go func() {
-			defer c.Close()
+			defer func() { _ = c.Close() }()
 			fmt.Fprintf(log, "%s tcp connection from %s to %s\n", stamp(), addrText(c.RemoteAddr()), addrText(c.LocalAddr()))
 			if _, err := io.WriteString(c, s.answer("tcp", c.LocalAddr(), c.RemoteAddr()).Line()); err == nil {
 				_, _ = io.Copy(c, c)

@@ -45,7 +45,7 @@ func (s spec) listenDNS(port uint16) (run func(io.Writer) error, closer io.Close
 	}
 	tcp, err := net.Listen("tcp", address)
 	if err != nil {
-		udp.Close()
+		_ = udp.Close()
 		return nil, nil, err
 	}
 	run = func(log io.Writer) error {

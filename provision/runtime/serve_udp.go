@@ -29,7 +29,7 @@ func (s spec) listenUDP(port uint16) (run func(io.Writer) error, closer io.Close
 			err = wantLocalAddr(pc.(*net.UDPConn), network)
 		}
 		if err != nil {
-			conns.Close()
+			_ = conns.Close()
 			return nil, nil, err
 		}
 	}

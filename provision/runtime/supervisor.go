@@ -30,7 +30,7 @@ type Supervision struct {
 	// else when all is to end. It must be listening before Run is called.
 	Signals <-chan os.Signal
 
-	Log io.Writer
+	Log io.Writer // nil: a bounded file beside the state
 }
 
 // supervisor is the process that keeps the containers of a lab.
@@ -45,6 +45,10 @@ type supervisor struct {
 
 // maxStarting is how many containers are started at the same time.
 const maxStarting = 8
+
+// supervisorLogSize bounds what a supervisor writes down of its own doings: twice
+// as many bytes.
+const supervisorLogSize = 128 << 10
 
 // Intervals of a supervisor.
 const (
@@ -61,6 +65,14 @@ func (v Supervision) Run(ctx context.Context) error {
 		return err
 	}
 	defer lock.Close()
+	if v.Log == nil {
+		log, err := openLog(v.Dir.supervisor("log"), supervisorLogSize)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = log.Close() }()
+		v.Log = log
+	}
 	before, err := LoadState(v.Dir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		fmt.Fprintf(v.Log, "what was known before cannot be read: %v\n", err)
