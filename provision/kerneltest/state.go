@@ -85,6 +85,7 @@ var (
 	proxyARP   = provision.Sysctl{NS: nsA, Name: "net.ipv4.conf.veth-pod.proxy_arp", Dev: "veth-pod", Value: "1"}
 	hosts      = provision.File{Lab: Lab, Name: "hosts", Content: "127.0.0.1 localhost\n10.0.0.1 a\n", Mode: provision.FileMode}
 	rules      = provision.Ruleset{NS: nsA, Text: ruleText("10.1.0.0/24", "ACCEPT")}
+	pausePod   = provision.Pause{NS: nsPod, Hostname: "pod", Process: provision.Running}
 	rules6     = provision.Ruleset{NS: nsA, IPv6: true, Text: ruleText("fd07::/32", "DROP")}
 )
 
@@ -117,7 +118,7 @@ func want(changes ...provision.Object) provision.State {
 		primary, secondary, addr6, addrB, addrPod, addrCNI, addrVTEP,
 		neighVTEP, neighA, fdbVTEP,
 		routeVTEP, defaultA, routeSrc, blackhole, blackhole6, ecmp, ecmp6, route6, tableRoute, defaultPod,
-		rule, rule6, rules, rules6,
+		rule, rule6, rules, rules6, pausePod,
 	}
 	return provision.NewState(Lab, append(objects, changes...)...)
 }
