@@ -79,6 +79,8 @@ func makeCommands(s Step) []string {
 			from = old.Text
 		}
 		return restore(o, from, o.Text)
+	case Pause:
+		return []string{execNS(o.NS, "unshare --uts --ipc sh -c 'hostname %s; exec sleep infinity' &", o.Hostname)}
 	}
 	return nil
 }
