@@ -15,8 +15,11 @@ func setUpMounts(ns string) error {
 		return err
 	}
 	// Other namespaces are none of its business, and each name that is mounted
-	// here makes every change of names slower.
-	_ = unix.Unmount(netns.Dir, unix.MNT_DETACH)
+	// here makes every change of names slower. Without them the files that they
+	// were mounted on would appear, at which ip complains.
+	if err := unix.Unmount(netns.Dir, unix.MNT_DETACH); err == nil {
+		_ = unix.Mount("tmpfs", netns.Dir, "tmpfs", unix.MS_RDONLY|unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, "size=0,mode=755")
+	}
 	if err := unix.Mount("proc", "/proc", "proc", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, ""); err != nil {
 		return &fs.PathError{Op: "mount", Path: "/proc", Err: err}
 	}

@@ -118,6 +118,9 @@ func TestPrivilegedContainer(t *testing.T) {
 	if out := exec("side", "ls", "/sys/class/net"); full && out != "eth0\nlo\n" {
 		t.Errorf("devices:\n%s", out)
 	}
+	if out, err := l.run(l.netlab, "exec", l.name, "web", "-c", "side", "--", "sh", "-c", "ip -br addr show eth0 2>&1"); !strings.HasPrefix(out, "eth0") {
+		t.Errorf("ip addr: %s, %v", out, err)
+	}
 	if out := exec("side", "getent", "hosts", "client"); !strings.Contains(out, "client") {
 		t.Errorf("names: %s", out)
 	}
