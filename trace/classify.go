@@ -22,7 +22,7 @@ func classify(ev *Evidence) map[place][][]FilterStep {
 		}
 	}
 	steps := map[place][][]FilterStep{}
-	latest := map[place]uint32{}
+	late := map[place]bool{} // a visit has come to a hook that is none of the first
 	type packet struct {
 		ns string
 		id uint32
@@ -39,11 +39,14 @@ func classify(ev *Evidence) map[place][][]FilterStep {
 			continue
 		}
 		step := FilterStep{Family: e.Family, Table: e.Table, Chain: e.Chain, Number: e.Number, Rule: e.Rule, Verdict: e.Code, Target: e.Target}
-		if visits := steps[at]; len(visits) > 0 && latest[at] == e.ID {
-			visits[len(visits)-1] = append(visits[len(visits)-1], step)
-		} else {
-			steps[at], latest[at] = append(visits, []FilterStep{step}), e.ID
+		visits := steps[at]
+		first := e.Chain == "PREROUTING" || e.Chain == "OUTPUT"
+		if len(visits) == 0 || first && late[at] {
+			visits, late[at] = append(visits, nil), false
 		}
+		visits[len(visits)-1] = append(visits[len(visits)-1], step)
+		steps[at] = visits
+		late[at] = late[at] || e.Chain == "INPUT" || e.Chain == "FORWARD" || e.Chain == "POSTROUTING"
 	}
 	return steps
 }

@@ -105,15 +105,32 @@ func (f Bridged) text() string {
 	case "flooded":
 		return fmt.Sprintf("%s: %s is unknown, flooded; it goes on by %s", f.Bridge, f.MAC, f.Port)
 	}
+	if f.Known == "expected" {
+		return fmt.Sprintf("%s: %s is behind port %s", f.Bridge, f.MAC, f.Port)
+	}
 	return fmt.Sprintf("%s: %s is behind port %s (fdb, %s)", f.Bridge, f.MAC, f.Port, f.Known)
 }
 
 func (f Filtered) lines() []labelled {
 	var lines []labelled
 	label := "netfilter"
-	for _, s := range f.Steps {
-		lines = append(lines, labelled{label, s.text()})
+	add := func(text string) {
+		lines = append(lines, labelled{label, text})
 		label = ""
+	}
+	for _, p := range passages(f.Steps) {
+		for _, d := range p.deeds {
+			add(d.text(p.table))
+		}
+		if p.end != "" {
+			none := ""
+			if len(p.deeds) == 0 {
+				none = "no rule decides, "
+			}
+			add(p.table + " " + p.chain + ": " + none + "policy " + string(p.end))
+		} else if len(p.deeds) == 0 && !f.Paper {
+			add(p.table + " " + p.chain + ": nothing happens")
+		}
 	}
 	return lines
 }

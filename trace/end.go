@@ -1,6 +1,8 @@
 package trace
 
 import (
+	"fmt"
+	"net/netip"
 	"strconv"
 	"strings"
 
@@ -20,41 +22,170 @@ func targetOf(rule string) string {
 	return ""
 }
 
-// end says where a path ends. What stopped a packet is told as far as the
-// kernel told it.
-func (b *builder) end(l leg, p *Path) {
+// end says where a path ends, and what stopped the packet as far as that can be
+// seen there.
+func (b *builder) end(p *Path, stranger bool) {
 	last := p.last()
 	p.End = End{Kind: Stopped, NS: last.NS}
-	if len(p.Hops) == 1 && b.ev.Result.State == Unsent {
-		p.End.Fault = Fault{Step: "send", Why: b.ev.Result.Detail}
+	if b.arrived(last) {
+		p.End.Kind = Delivered
+		return
 	}
-	for _, f := range last.Facts {
-		switch f := f.(type) {
-		case Filtered:
-			if s := f.Steps[len(f.Steps)-1]; s.Verdict == Drop {
-				p.End.Fault = Fault{Step: "netfilter", Why: "netfilter drops it: " + s.where()}
-				return
-			}
-		case Routed:
-			switch {
-			case f.Answer.Err != "":
-				p.End.Fault = Fault{Step: "route lookup", Why: "route lookup for " + f.Dst.String() + " says: " + f.Answer.Err}
-			case f.Answer.Local && last.Dir == In:
-				p.End = End{Kind: Delivered, NS: last.NS}
-				return
-			}
-		case Resolved:
-			if f.MAC == (labs.MAC{}) {
-				p.End.Fault = Fault{Step: "neighbour", Why: "nobody answers for " + f.IP.String() + " on " + f.Dev}
-			}
+	for _, find := range []func(*Hop) Fault{b.droppedBy, b.lostTunnel, b.lostFrame, b.lostRoute, b.lostNeighbour} {
+		if f := find(last); f.Why != "" {
+			p.End.Fault = f
+			break
 		}
 	}
+	if stranger && p.End.Fault.Why == "" {
+		link := b.link(last.NS, last.Iface)
+		p.End.Fault = Fault{Step: "mac", Why: fmt.Sprintf("the frame is for %s, but %s is %s", last.Header.DstMAC, last.Iface, link.MAC)}
+	}
+	if len(p.Hops) == 1 && p.End.Fault.Why == "" && b.ev.Result.Detail != "" {
+		p.End.Fault = Fault{Step: "send", Why: "it is not sent: " + b.ev.Result.Detail}
+	}
+}
+
+// arrived reports whether the packet was taken in where it was seen last. What
+// netfilter dropped was not.
+func (b *builder) arrived(last *Hop) bool {
+	if last.Dir != In || last.Header.Inner != nil || b.droppedBy(last).Why != "" {
+		return false
+	}
+	for _, f := range last.Facts {
+		if r, ok := f.(Routed); ok {
+			return r.Answer.Local && r.Answer.Err == ""
+		}
+	}
+	return false
+}
+
+// droppedBy returns the rule that dropped the packet.
+func (b *builder) droppedBy(last *Hop) Fault {
+	for _, f := range last.Facts {
+		f, ok := f.(Filtered)
+		if !ok || len(f.Steps) == 0 {
+			continue
+		}
+		s := f.Steps[len(f.Steps)-1]
+		if t := targetOf(s.Rule); t == "REJECT" {
+			return Fault{Step: "netfilter", Why: "netfilter rejects it: " + s.where()}
+		}
+		if s.Verdict == Drop {
+			return Fault{Step: "netfilter", Why: "netfilter drops it: " + s.where()}
+		}
+	}
+	return Fault{}
+}
+
+// lostTunnel looks at packets that went into a tunnel, or arrived at its end.
+func (b *builder) lostTunnel(last *Hop) Fault {
+	link := b.link(last.NS, last.Iface)
+	switch {
+	case last.Dir == Out && link.Kind == "vxlan":
+		for _, f := range b.space(last.NS).FDB {
+			if f.Dev == link.Name && f.MAC == last.Header.DstMAC && f.Dst.IsValid() {
+				return Fault{Step: "tunnel", Why: fmt.Sprintf("%s knows that %s is behind %s, but nothing was sent there", link.Name, f.MAC, f.Dst)}
+			}
+		}
+		return Fault{Step: "fdb", Why: fmt.Sprintf("%s has no forwarding entry that says behind which node %s is", link.Name, last.Header.DstMAC)}
+	case last.Dir == In && last.Header.Inner != nil && b.local(last.NS, last.Header.Dst):
+		vni := last.Header.VNI
+		why := "no VXLAN device is there to unwrap it"
+		for _, l := range b.space(last.NS).Links {
+			switch {
+			case l.Kind != "vxlan":
+			case l.VNI == vni && !l.Up:
+				return Fault{Step: "vxlan", Why: "the interface " + l.Name + " is down"}
+			case l.VNI == vni:
+				return Fault{Step: "vxlan", Why: l.Name + " does not unwrap it"}
+			default:
+				why = fmt.Sprintf("the packet is of VNI %d, but %s is of VNI %d", vni, l.Name, l.VNI)
+			}
+		}
+		return Fault{Step: "vxlan", Why: why}
+	}
+	return Fault{}
+}
+
+// lostFrame looks at frames that a bridge took in and did not pass on, and at
+// those that left and did not arrive.
+func (b *builder) lostFrame(last *Hop) Fault {
+	link := b.link(last.NS, last.Iface)
+	if last.Dir == Out && link.Kind != "bridge" {
+		return Fault{Step: "cable", Why: "it left by " + last.Iface + " and did not arrive at the other end"}
+	}
+	bridge := link.Master
+	if link.Kind == "bridge" && last.Dir == Out {
+		bridge = link.Name
+	}
+	if bridge == "" {
+		return Fault{}
+	}
+	if !b.link(last.NS, bridge).Up {
+		return Fault{Step: "bridge", Why: "the bridge " + bridge + " is down"}
+	}
+	for _, f := range b.space(last.NS).FDB {
+		if f.MAC != last.Header.DstMAC {
+			continue
+		}
+		if f.Dev == link.Name && last.Dir == In && !link.Hairpin {
+			return Fault{Step: "bridge", Why: fmt.Sprintf("%s would have to send the frame back through %s, by which it came, and hairpin is off there", bridge, f.Dev)}
+		}
+		if port := b.link(last.NS, f.Dev); !port.Up {
+			return Fault{Step: "interface", Why: "the interface " + f.Dev + " is down"}
+		}
+	}
+	return Fault{}
+}
+
+// lostRoute looks at what the routing table said.
+func (b *builder) lostRoute(last *Hop) Fault {
+	for _, f := range last.Facts {
+		f, ok := f.(Routed)
+		if !ok {
+			continue
+		}
+		dst := f.Dst.String()
+		if last.Dir == In && !f.Answer.Local && !b.forwards(last.NS, f.Dst) {
+			return Fault{Step: "forwarding", Why: fmt.Sprintf("the packet is for %s, not for this namespace, which does not forward: %s is 0", dst, forwardName(f.Dst))}
+		}
+		switch {
+		case strings.Contains(f.Answer.Err, "cross-device"):
+			return Fault{Step: "rp_filter", Why: fmt.Sprintf("rp_filter drops it: the way back to %s does not lead through %s", last.Header.Src, last.Iface)}
+		case f.Answer.Err != "":
+			return Fault{Step: "route lookup", Why: "route lookup for " + dst + " says: " + f.Answer.Err}
+		case f.Answer.Route.Type == "blackhole":
+			return Fault{Step: "route lookup", Why: "route lookup for " + dst + " chose " + f.Answer.Route.text()}
+		case !b.link(last.NS, f.Answer.Dev).Up && f.Answer.Dev != "lo":
+			return Fault{Step: "interface", Why: "the interface " + f.Answer.Dev + " is down"}
+		}
+	}
+	return Fault{}
+}
+
+func (b *builder) forwards(ns string, dst netip.Addr) bool {
+	v, known := b.space(ns).Sysctls[forwardName(dst)]
+	return !known || v != "0"
+}
+
+// lostNeighbour looks at who was asked for a MAC.
+func (b *builder) lostNeighbour(last *Hop) Fault {
+	for _, f := range last.Facts {
+		if f, ok := f.(Resolved); ok && f.MAC == (labs.MAC{}) {
+			if b.link(last.NS, f.Dev).Kind == "vxlan" {
+				return Fault{Step: "neighbour", Why: fmt.Sprintf("%s does not know the MAC of %s: there is no permanent neighbour, and nobody answers in the tunnel", f.Dev, f.IP)}
+			}
+			return Fault{Step: "neighbour", Why: fmt.Sprintf("nobody on %s answers for %s", f.Dev, f.IP)}
+		}
+	}
+	return Fault{}
 }
 
 // where names a rule, or the policy of a chain.
 func (s FilterStep) where() string {
 	if s.Number == 0 {
-		return "policy of " + s.Table + " " + s.Chain
+		return "the policy of " + s.Table + " " + s.Chain
 	}
 	text := s.Table + " " + s.Chain + " rule " + itoa(s.Number)
 	if s.Rule != "" {

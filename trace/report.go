@@ -12,7 +12,7 @@ type Report struct {
 	Lab      string
 	From, To string // as people call them
 	Trace    Trace
-	Expected []Path // from the lab file; several where rules draw lots
+	Expected []Way // from the lab file; several where rules draw lots
 	Names    Names
 	Parting  string // where the way that was seen leaves the expected one, "" if nowhere
 }

@@ -45,6 +45,7 @@ type builder struct {
 	asks   []sighting
 	filter map[place][][]FilterStep
 	ask    func(Lookup) // called for every lookup, if not nil
+	told   map[string]bool
 }
 
 // place is where rules of netfilter are met: in a namespace, on the way there
@@ -58,6 +59,7 @@ type place struct {
 // path makes a path of the sightings of one packet.
 func (b *builder) path(l leg, list []sighting) Path {
 	p := Path{Chance: 1}
+	b.told = map[string]bool{}
 	list = b.clean(list)
 	p.Hops = append(p.Hops, b.origin(l, list))
 	for _, s := range list {
@@ -70,7 +72,7 @@ func (b *builder) path(l leg, list []sighting) Path {
 	for i := range p.Hops {
 		b.facts(l, &p, i)
 	}
-	b.end(l, &p)
+	b.end(&p, len(list) > 0 && list[len(list)-1].frame.Stranger && b.link(p.last().NS, p.last().Iface).Master == "")
 	return p
 }
 

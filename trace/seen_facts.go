@@ -19,7 +19,7 @@ func (b *builder) facts(l leg, p *Path, i int) {
 	switch {
 	case hop.Dir == Out && next == nil:
 		return // it is on the cable
-	case hop.Dir == In && hop.Header.Inner != nil:
+	case hop.Dir == In && hop.Header.Inner != nil && link.Master == "":
 		b.filtered(hop, place{hop.NS, l, true})
 		if next != nil && next.Dir == In {
 			hop.Facts = append(hop.Facts, Decapsulated{Dev: next.Iface, VNI: hop.Header.VNI, From: hop.Header.Src})
@@ -27,6 +27,7 @@ func (b *builder) facts(l leg, p *Path, i int) {
 	case hop.Dir == Out && next.Header.Inner != nil && hop.Header.Inner == nil:
 		b.encapsulated(l, hop, next)
 	case hop.Dir == In && link.Master != "" && next != nil && next.Dir == In:
+		b.preroute(l, hop, next)
 		hop.Facts = append(hop.Facts, Bridged{Bridge: link.Master, MAC: hop.Header.DstMAC, Known: "own"})
 	case link.Master != "" && next != nil && next.Dir == Out && b.link(hop.NS, next.Iface).Master == link.Master:
 		b.passed(l, hop, next)
@@ -39,6 +40,22 @@ func (b *builder) facts(l leg, p *Path, i int) {
 	default:
 		b.decided(l, hop, next)
 	}
+}
+
+// preroute adds what the rules of IP did with a frame before its bridge
+// looked at it, where the bridge lets them.
+func (b *builder) preroute(l leg, hop, next *Hop) {
+	if b.space(hop.NS).Sysctls[bridgeName(hop.Header.Dst)] != "1" {
+		return
+	}
+	at := place{hop.NS, l, hop.Header.Inner != nil}
+	if visits := b.filter[at]; len(visits) > 0 {
+		first, rest := before(visits[0])
+		if visits[0] = rest; len(first) > 0 {
+			hop.Facts = append(hop.Facts, Filtered{Steps: first})
+		}
+	}
+	b.translated(hop, next)
 }
 
 // decided adds what the network layer did with a packet that was made here or
@@ -66,7 +83,9 @@ func (b *builder) passed(l leg, hop, next *Hop) {
 // filtered adds the rules that were met.
 func (b *builder) filtered(hop *Hop, at place) {
 	if visits := b.filter[at]; len(visits) > 0 {
-		hop.Facts = append(hop.Facts, Filtered{Steps: visits[0]})
+		if len(visits[0]) > 0 {
+			hop.Facts = append(hop.Facts, Filtered{Steps: visits[0]})
+		}
 		b.filter[at] = visits[1:]
 	}
 }
@@ -90,8 +109,9 @@ func (b *builder) translated(hop, next *Hop) Header {
 	if after.source() != h.source() && h.Src.IsValid() {
 		hop.Facts = append(hop.Facts, Translated{Source: true, From: h.source(), To: after.source(), By: b.ruleOf(hop, "MASQUERADE", "SNAT")})
 	}
-	if known {
+	if known && !b.told[hop.NS] {
 		hop.Facts = append(hop.Facts, Connected{t})
+		b.told[hop.NS] = true // once for each direction
 	}
 	return h
 }
@@ -231,4 +251,12 @@ func (b *builder) encapsulated(l leg, hop, next *Hop) {
 	hop.Facts = append(hop.Facts, Encapsulated{Dev: hop.Iface, VNI: outer.VNI, MAC: outer.Inner.DstMAC, VTEP: outer.Dst})
 	b.filtered(hop, place{hop.NS, l, true})
 	b.routed(hop, next, Lookup{NS: hop.NS, Src: outer.Src, Dst: outer.Dst})
+}
+
+// bridgeName is the parameter that lets the rules of IP see frames of bridges.
+func bridgeName(dst netip.Addr) string {
+	if dst.Is6() {
+		return "net.bridge.bridge-nf-call-ip6tables"
+	}
+	return "net.bridge.bridge-nf-call-iptables"
 }

@@ -66,11 +66,18 @@ func Places(ev *Evidence) []string {
 	return list
 }
 
-// Keeps returns which tracked connections belong to the exchange: those with a
-// tuple that a packet of it was seen with.
-func Keeps(ev *Evidence) func(Tracked) bool {
+// Tuple is what connection tracking knows a packet by.
+type Tuple struct {
+	Proto    Proto
+	Src, Dst netip.AddrPort
+	ICMP     ICMP // of a ping, without its number
+}
+
+// Tuples returns, by namespace, what to ask connection tracking for: the
+// packets as they were seen, and answers to them.
+func Tuples(ev *Evidence) map[string][]Tuple {
 	s := pick(ev)
-	ends := map[[2]netip.AddrPort]bool{}
+	tuples := map[string][]Tuple{}
 	for _, x := range slices.Concat(s.there, s.back) {
 		h := &x.header
 		if h.Inner != nil {
@@ -79,10 +86,22 @@ func Keeps(ev *Evidence) func(Tracked) bool {
 		if h.Quote != nil {
 			h = h.Quote
 		}
-		ends[[2]netip.AddrPort{h.source(), h.destination()}] = true
-		ends[reverse(h)] = true
+		t := Tuple{h.Proto, h.source(), h.destination(), ICMP{h.ICMP.Type, h.ICMP.Code, h.ICMP.Ident, 0}}
+		for _, t := range []Tuple{t, t.reply()} {
+			if ns := x.frame.NS; !slices.Contains(tuples[ns], t) {
+				tuples[ns] = append(tuples[ns], t)
+			}
+		}
 	}
-	return func(t Tracked) bool {
-		return t.Proto == ev.Probe.Proto && (ends[t.Orig] || ends[t.Reply])
+	return tuples
+}
+
+// reply returns the tuple of an answer.
+func (t Tuple) reply() Tuple {
+	t.Src, t.Dst = t.Dst, t.Src
+	switch other := map[uint8]uint8{8: 0, 0: 8, 128: 129, 129: 128}; t.Proto {
+	case ProtoICMP, ProtoICMP6:
+		t.ICMP.Type = other[t.ICMP.Type]
 	}
+	return t
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"netlab/labs"
+	"netlab/provision"
 	"netlab/trace"
 	"netlab/trace/capture"
 )
@@ -67,16 +68,14 @@ func runTrace(ctx context.Context, sys system, lab *labs.Lab, c *cli.Context, ou
 	if err != nil {
 		return usageError("%v", err)
 	}
-	var watch []string
-	for _, n := range lab.Nodes {
-		watch = append(watch, n.NS)
+	desired := provision.Desired(lab)
+	question := trace.Question{
+		NS: ends.NS, Dst: ends.Dst, SrcPort: uint16(c.Int("from-port")), Proto: ends.Proto, VXLANPort: lab.Network.VXLANPort, OneWay: !c.Bool("reply"),
 	}
-	for _, b := range lab.Bridges {
-		watch = append(watch, b.NS)
-	}
-	for _, p := range lab.Pods {
-		watch = append(watch, p.NS)
-	}
+	out.clock.start("paper")
+	report := trace.Report{Lab: lab.Name, From: c.Args().Get(1), To: c.Args().Get(2), Names: trace.NamesOf(lab)}
+	report.Expected = trace.Expected(desired, question)
+	watch := trace.Watch(desired, report.Expected)
 	out.clock.start("trace")
 	ev, err := capture.Run(ctx, capture.Request{
 		From: ends.NS, To: ends.Dst, Proto: ends.Proto, FromPort: uint16(c.Int("from-port")), Size: c.Int("size"), HTTP: c.String("http"),
@@ -85,7 +84,21 @@ func runTrace(ctx context.Context, sys system, lab *labs.Lab, c *cli.Context, ou
 	if err != nil {
 		return err
 	}
+	out.clock.start("explain")
+	report.Trace = trace.Seen(&ev)
+	report.Judge()
+	if report.Lost() {
+		h, err := sys.open(lab.Name)
+		if err != nil {
+			return err
+		}
+		defer h.Close()
+		observed, err := h.Observe(ctx, desired.Hint())
+		if err != nil {
+			return err
+		}
+		report.Diagnose(desired, observed, question)
+	}
 	out.clock.stop()
-	report := trace.Report{Lab: lab.Name, From: c.Args().Get(1), To: c.Args().Get(2), Trace: trace.Seen(&ev), Names: trace.NamesOf(lab)}
 	return trace.WriteText(out.stdout, report, trace.TextOptions{Color: out.color, Explain: c.Bool("explain"), Bytes: c.Bool("v")})
 }

@@ -117,13 +117,13 @@ func (c *run) collect(ctx context.Context, ev *trace.Evidence) error {
 			ev.Spaces[s.name] = &s.read
 		}
 	}
-	keep := trace.Keeps(ev)
+	tuples := trace.Tuples(ev)
 	var mu sync.Mutex
 	if err := c.each(seen, func(s *space) error {
 		if s.missing {
 			return nil
 		}
-		return c.inspect(ctx, s, keep, func(events []trace.Event) {
+		return c.inspect(ctx, s, tuples[s.name], func(events []trace.Event) {
 			mu.Lock()
 			defer mu.Unlock()
 			ev.Events = append(ev.Events, events...)
@@ -175,7 +175,7 @@ func (c *run) settle(ctx context.Context, ev *trace.Evidence) {
 }
 
 // inspect reads what decided about the packet in one namespace.
-func (c *run) inspect(ctx context.Context, s *space, keep func(trace.Tracked) bool, report func([]trace.Event)) error {
+func (c *run) inspect(ctx context.Context, s *space, tuples []trace.Tuple, report func([]trace.Event)) error {
 	ipv6 := c.r.To.Addr().Is6()
 	if err := s.links(); err != nil { // again: a bridge may have learned, an interface gone down
 		return err
@@ -183,8 +183,8 @@ func (c *run) inspect(ctx context.Context, s *space, keep func(trace.Tracked) bo
 	if err := s.tables(); err != nil {
 		return err
 	}
-	if err := s.tracked(ipv6, keep); err != nil {
-		return fmt.Errorf("list connections of %s: %w", s.name, err)
+	if err := s.tracked(tuples); err != nil {
+		return err
 	}
 	var devices []string
 	for _, l := range s.read.Links {

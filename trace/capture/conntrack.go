@@ -2,6 +2,8 @@ package capture
 
 import (
 	"encoding/binary"
+	"errors"
+	"fmt"
 	"net/netip"
 	"strings"
 	"time"
@@ -34,22 +36,50 @@ const (
 	statusAssured   = 1 << 2
 )
 
-// tracked lists the connections of a family and protocol that a namespace
-// knows and that keep wants.
-func (s *space) tracked(ipv6 bool, keep func(trace.Tracked) bool) error {
-	m := newMessage(ctSubsystem<<8|ctGet, unix.NLM_F_DUMP, nfFamilyAF(ipv6), 0)
-	return s.table.ask(m, func(body []byte) {
-		if t := decodeTracked(body[min(4, len(body)):]); keep(t) {
-			s.read.Tracked = append(s.read.Tracked, t)
+// tracked looks up the connections that packets with these tuples belong to.
+// Going through the whole table takes a hundred times longer: it is one for
+// all namespaces of the host.
+func (s *space) tracked(tuples []trace.Tuple) error {
+	seen := map[[2]netip.AddrPort]bool{}
+	for _, t := range tuples {
+		var found *trace.Tracked
+		err := s.table.get(getTracked(t), func(body []byte) {
+			c := decodeTracked(body[min(4, len(body)):])
+			found = &c
+		})
+		switch {
+		case errors.Is(err, unix.ENOENT):
+		case err != nil:
+			return fmt.Errorf("look for a connection in %s: %w", s.name, err)
+		case found != nil && !seen[found.Orig]:
+			seen[found.Orig] = true
+			s.read.Tracked = append(s.read.Tracked, *found)
 		}
-	})
+	}
+	return nil
 }
 
-func nfFamilyAF(ipv6 bool) uint8 {
-	if ipv6 {
-		return unix.AF_INET6
+// getTracked asks for the connection that a packet belongs to. It may go either
+// way.
+func getTracked(t trace.Tuple) message {
+	family, ip := uint8(unix.AF_INET), message{}.attr(1, t.Src.Addr().AsSlice()).attr(2, t.Dst.Addr().AsSlice())
+	if t.Src.Addr().Is6() {
+		family, ip = unix.AF_INET6, message{}.attr(3, t.Src.Addr().AsSlice()).attr(4, t.Dst.Addr().AsSlice())
 	}
-	return unix.AF_INET
+	port := func(p uint16) []byte { return binary.BigEndian.AppendUint16(nil, p) }
+	var proto message
+	switch t.Proto {
+	case trace.ProtoTCP:
+		proto = message{}.attr(ctaProtoNum, []byte{unix.IPPROTO_TCP}).attr(ctaProtoSrcPort, port(t.Src.Port())).attr(ctaProtoDstPort, port(t.Dst.Port()))
+	case trace.ProtoUDP:
+		proto = message{}.attr(ctaProtoNum, []byte{unix.IPPROTO_UDP}).attr(ctaProtoSrcPort, port(t.Src.Port())).attr(ctaProtoDstPort, port(t.Dst.Port()))
+	case trace.ProtoICMP: // identifier, type and code
+		proto = message{}.attr(ctaProtoNum, []byte{unix.IPPROTO_ICMP}).attr(4, port(t.ICMP.Ident)).attr(5, []byte{t.ICMP.Type}).attr(6, []byte{t.ICMP.Code})
+	default:
+		proto = message{}.attr(ctaProtoNum, []byte{unix.IPPROTO_ICMPV6}).attr(7, port(t.ICMP.Ident)).attr(8, []byte{t.ICMP.Type}).attr(9, []byte{t.ICMP.Code})
+	}
+	tuple := message{}.nested(ctaTupleIP, ip).nested(ctaTupleProto, proto)
+	return newMessage(ctSubsystem<<8|ctGet, unix.NLM_F_ACK, family, 0).nested(ctaTupleOrig, tuple)
 }
 
 func decodeTracked(b []byte) (t trace.Tracked) {

@@ -105,6 +105,30 @@ func (w *wire) ask(m message, each func(body []byte)) error {
 	return nil
 }
 
+// get sends a request for one thing and calls each for the answer.
+func (w *wire) get(m message, each func(body []byte)) error {
+	seq, err := w.send(m)
+	if err != nil {
+		return err
+	}
+	for done := false; !done; {
+		var failed error
+		err := w.receive(true, func(kind uint16, s uint32, body []byte) {
+			switch {
+			case s != seq:
+			case kind == unix.NLMSG_ERROR: // also says that all is well
+				done, failed = true, netlinkError(body)
+			default:
+				each(body)
+			}
+		})
+		if err = errors.Join(err, failed); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // transact sends a batch of messages that the kernel carries out all or not at
 // all.
 func (w *wire) transact(messages ...message) error {
