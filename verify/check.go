@@ -14,20 +14,23 @@ type Group string
 
 // The groups.
 const (
-	Pods     Group = "pods"     // every pod to every pod
-	Nodes    Group = "nodes"    // nodes to pods, nodes to nodes
-	Hosts    Group = "hosts"    // machines outside the cluster, labs without pods
-	Services Group = "services" // pods and nodes to services
-	ARP      Group = "arp"      // what pods learned about their neighbours
-	Routes   Group = "routes"   // where pods and nodes send packets
-	VXLAN    Group = "vxlan"    // the overlay's device and tables
-	Sysctls  Group = "sysctls"  // kernel parameters that traffic depends on
-	Lab      Group = "lab"      // what the lab's verify section asks
+	Containers Group = "containers" // what runs in pods
+	Isolation  Group = "isolation"  // who has a network namespace of its own
+	Localhost  Group = "localhost"  // within one namespace: containers of a pod reach each other
+	Pods       Group = "pods"       // every pod to every pod
+	Nodes      Group = "nodes"      // nodes to pods, nodes to nodes
+	Hosts      Group = "hosts"      // machines outside the cluster, labs without pods
+	Services   Group = "services"   // pods, nodes and others to services
+	ARP        Group = "arp"        // what pods learned about their neighbours
+	Routes     Group = "routes"     // where pods and nodes send packets
+	VXLAN      Group = "vxlan"      // the overlay's device and tables
+	Sysctls    Group = "sysctls"    // kernel parameters that traffic depends on
+	Lab        Group = "lab"        // what the lab's verify section asks
 )
 
 // Groups returns all groups, in the order of a report.
 func Groups() []Group {
-	return []Group{Pods, Nodes, Hosts, Services, ARP, Routes, VXLAN, Sysctls, Lab}
+	return []Group{Containers, Isolation, Localhost, Pods, Nodes, Hosts, Services, ARP, Routes, VXLAN, Sysctls, Lab}
 }
 
 // Kind says what is done for a check and which part of an [Observation] it
@@ -36,14 +39,16 @@ type Kind string
 
 // The kinds.
 const (
-	ICMP    Kind = "icmp"   // ping Addr: Outcome, TTL, Twice
-	TCP     Kind = "tcp"    // connect to Addr and Port: Outcome, Answers
-	UDP     Kind = "udp"    // ask Addr and Port: Outcome, Answers
-	Route   Kind = "route"  // look up the way to Addr: Outcome, Hop
-	Neigh   Kind = "arp"    // ping More.Stir, then read the neighbour table: Entries
-	Device  Kind = "device" // read the VXLAN device More.Device.Name: Device
-	Table   Kind = "table"  // read the entries of More.Table: Entries
-	Control Kind = "sysctl" // read the kernel parameter More.Name: Value, Present
+	ICMP    Kind = "icmp"    // ping Addr: Outcome, TTL, Twice
+	TCP     Kind = "tcp"     // connect to Addr and Port: Outcome, Answers
+	UDP     Kind = "udp"     // ask Addr and Port: Outcome, Answers
+	Route   Kind = "route"   // look up the way to Addr: Outcome, Hop
+	Neigh   Kind = "arp"     // ping More.Stir, then read the neighbour table: Entries
+	Device  Kind = "device"  // read the VXLAN device More.Device.Name: Device
+	Table   Kind = "table"   // read the entries of More.Table: Entries
+	Control Kind = "sysctl"  // read the kernel parameter More.Name: Value, Present
+	Space   Kind = "netns"   // compare the namespace with those of More.Watch: Same
+	Process Kind = "process" // look up container More.Name: Process
 )
 
 // Check is one promise of a lab. It is plain data, safe to copy and not changed
@@ -93,28 +98,24 @@ type More struct {
 	Device DeviceInfo // Device
 
 	// Behind says who may answer a check of a service, and Tries how often to
-	// ask at most until all of them did.
+	// ask at most until all of them did; 0: once.
 	Behind []Server
 	Tries  int
+	Sample *Sample // nil: nothing is counted
 
-	// Listen are the servers that the check needs. A prober provides each for
-	// as long as the check takes, unless one is there already.
+	// Listen are the servers that the check needs. Where the lab runs none, a
+	// prober provides it for as long as the check takes, unless somebody else
+	// holds the port.
 	Listen []Server
 
 	// Watch are namespaces between the two ends. Where one of them still looks
 	// for a neighbour when Wait is over, silence proves nothing yet.
 	Watch []string
 
+	Restart labs.RestartPolicy // Process: whether the container may be over
+
 	Pos  labs.Pos // of the promise in the lab file, if it was written there
 	Path string   // such as verify[0]
-}
-
-// Server is a place where a server listens.
-type Server struct {
-	At   netip.AddrPort
-	On   *End
-	Src  netip.Addr // client address it is to see; the zero Addr: not looked at
-	Kind Kind       // TCP or UDP
 }
 
 // TableName names a table of the kernel.
@@ -180,8 +181,13 @@ type DeviceInfo struct {
 // ID names the check: readable, unique within a lab and the same in every run.
 func (c *Check) ID() string {
 	id := string(c.Kind) + " " + c.From.Name
+	if c.More != nil && c.More.Sample != nil {
+		id = string(c.More.Sample.Aim) + " " + id
+	}
 	switch c.Kind {
-	case Neigh:
+	case Neigh, Space:
+	case Process:
+		id += " " + c.More.Name
 	case Device, Table, Control:
 		id += " " + c.More.Label
 	case Route:

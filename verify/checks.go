@@ -44,6 +44,7 @@ func checksOf(lab *labs.Lab, groups []Group) []Check {
 		group Group
 		build func()
 	}{
+		{Containers, b.containers}, {Isolation, b.isolation}, {Localhost, b.localhost},
 		{Pods, b.pods}, {Nodes, b.nodes}, {Hosts, b.hosts}, {Services, b.services}, {ARP, b.arp},
 		{Routes, b.routes}, {VXLAN, b.vxlan}, {Sysctls, b.sysctls}, {Lab, b.expectations},
 	} {
@@ -61,16 +62,17 @@ type builder struct {
 	group  Group
 	checks []Check
 
-	net     *network
-	podEnds []*End // as lab.Pods
-	nodeEnd map[string]*End
+	net       *network
+	podEnds   []*End // as lab.Pods
+	nodeEnd   map[string]*End
+	everybody *End // where it does not matter who asks
 
 	podByID   map[string]*End
 	podByAddr map[netip.Addr]*End
+	podByNS   map[string]*labs.Pod
 
 	byNode map[string][]int // pods of a node, as indexes of lab.Pods
 	watch  []string
-	tries  int
 	wired  map[[2]string]bool // mode none: node pairs between which pods have a way
 }
 
@@ -78,12 +80,16 @@ func newBuilder(lab *labs.Lab) *builder {
 	b := &builder{
 		lab: lab, net: newNetwork(lab), nodeEnd: map[string]*End{},
 		podByID: map[string]*End{}, podByAddr: map[netip.Addr]*End{},
-		byNode: map[string][]int{}, wired: map[[2]string]bool{}, tries: mostTries,
+		podByNS: map[string]*labs.Pod{}, byNode: map[string][]int{}, wired: map[[2]string]bool{},
 	}
 	for i := range lab.Nodes {
 		n := &lab.Nodes[i]
 		b.nodeEnd[n.Name] = &End{Name: n.Name, Kind: labs.RefNode, NS: n.NS, Node: n.Name, Addrs: n.Addrs(), Pos: n.Pos}
 		b.watch = append(b.watch, n.NS)
+	}
+	b.everybody = &End{Name: "all nodes", Kind: labs.RefNode}
+	for _, n := range b.clusterNodes() {
+		b.everybody.NS = n.NS
 	}
 	for i := range lab.Pods {
 		p := &lab.Pods[i]
@@ -96,7 +102,7 @@ func newBuilder(lab *labs.Lab) *builder {
 			b.podByAddr[a.Addr()] = e
 			e.Gateways = append(e.Gateways, b.gateway(p.Node, a.Addr()))
 		}
-		b.podByID[e.Name] = e
+		b.podByID[e.Name], b.podByNS[e.NS] = e, p
 		b.podEnds = append(b.podEnds, e)
 		b.byNode[p.Node] = append(b.byNode[p.Node], i)
 		b.watch = append(b.watch, p.NS)

@@ -109,6 +109,10 @@ func (b *builder) translated(dst netip.Addr, number uint16, proto labs.Protocol)
 	return port{}, nil, false
 }
 
+// mostTries is how often an expectation about a service is tried at most, to
+// meet every endpoint if chance allows.
+const mostTries = 24
+
 // answerers adds to an expectation that something answers who may. Which
 // address the server sees is said only for the cluster address.
 func (b *builder) answerers(c *Check, p port, at *labs.Node) {
@@ -125,7 +129,7 @@ func (b *builder) answerers(c *Check, p port, at *labs.Node) {
 		if on == nil {
 			continue
 		}
-		srv := Server{At: netip.AddrPortFrom(e.Addr, e.Port), On: on, Kind: c.Kind}
+		srv := b.server(netip.AddrPortFrom(e.Addr, e.Port), on, c.Kind)
 		if p.at.Addr() == c.Addr && n != nil && n.Cluster && on.Kind == labs.RefPod {
 			if some, ok := b.behind(c.From, n, p, []labs.Endpoint{e}, c.From.Kind == labs.RefNode); ok {
 				srv = some[0]
@@ -136,7 +140,9 @@ func (b *builder) answerers(c *Check, p port, at *labs.Node) {
 			c.More.Behind = append(c.More.Behind, srv)
 		}
 	}
-	c.More.Tries = b.triesFor(p.svc, max(len(c.More.Behind), 1))
+	if n := len(c.More.Behind); n > 1 && !p.svc.Affinity {
+		c.More.Tries = min(8*n, mostTries)
+	}
 }
 
 // expect adds one expectation. A server is provided where there is an end to
@@ -165,7 +171,7 @@ func (b *builder) expect(e *labs.Expectation, from, to *End, dst netip.Addr, por
 			b.answerers(&c, p, at)
 		}
 	} else if port != 0 && to.NS != "" && e.Expect != labs.Refused {
-		c.More.Listen = []Server{{At: netip.AddrPortFrom(dst, port), On: to, Kind: c.Kind}}
+		c.More.Listen = []Server{b.server(netip.AddrPortFrom(dst, port), to, c.Kind)}
 	}
 	b.add(c)
 }

@@ -33,7 +33,6 @@ func (b *builder) services() {
 			}
 		}
 	}
-	b.share(len(ports))
 	for i, from := range b.podEnds {
 		refused := i // pods take turns where there are many to be refused by
 		for _, p := range ports {
@@ -54,12 +53,19 @@ func (b *builder) services() {
 		}
 	}
 	for i := range b.lab.Nodes {
+		from := b.nodeEnd[b.lab.Nodes[i].Name]
 		for _, n := range b.clusterNodes() {
 			for _, p := range ports {
-				b.nodePort(b.nodeEnd[b.lab.Nodes[i].Name], n, p)
+				b.nodePort(from, n, p)
 			}
 		}
+		for _, p := range ports {
+			b.fromOutside(from, p)
+		}
 	}
+	b.podsToNodePorts(ports)
+	b.headless()
+	b.samples(ports)
 }
 
 // portsOf returns the ports of a service, once for each of its addresses.
@@ -67,16 +73,23 @@ func (b *builder) portsOf(s *labs.Service) []port {
 	var ports []port
 	for i := range s.Ports {
 		p := &s.Ports[i]
-		kind := TCP
-		if p.Protocol == labs.UDP {
-			kind = UDP
-		}
-		to := &End{Name: "svc " + s.ID() + ":" + strconv.Itoa(int(p.Port)), Kind: labs.RefService, Pos: s.Pos}
+		to := serviceEnd(s, p)
 		for _, ip := range s.ClusterIPs {
-			ports = append(ports, port{s, p, to, netip.AddrPortFrom(ip, p.Port), kind})
+			ports = append(ports, port{s, p, to, netip.AddrPortFrom(ip, p.Port), kindOf(p.Protocol)})
 		}
 	}
 	return ports
+}
+
+func serviceEnd(s *labs.Service, p *labs.ServicePort) *End {
+	return &End{Name: "svc " + s.ID() + ":" + strconv.Itoa(int(p.Port)), Kind: labs.RefService, Pos: s.Pos}
+}
+
+func kindOf(proto labs.Protocol) Kind {
+	if proto == labs.UDP {
+		return UDP
+	}
+	return TCP
 }
 
 // endpoints returns what is behind p, of its address family.
@@ -126,30 +139,8 @@ func (b *builder) external(from *End, n *labs.Node, p port) {
 	}
 	if ip := sameFamily(n.Addrs(), p.at.Addr()); ip.IsValid() && p.port.NodePort != 0 {
 		b.reach(from, n, p, netip.AddrPortFrom(ip, p.port.NodePort), p.endpoints(), masquerade)
+		b.localNodePort(from, n, p)
 	}
-}
-
-// nodePort adds the check of the node port at node n from another machine.
-func (b *builder) nodePort(from *End, n *labs.Node, p port) {
-	ip := sameFamily(n.Addrs(), p.at.Addr())
-	if from.Node == n.Name || p.port.NodePort == 0 || !ip.IsValid() {
-		return
-	}
-	if _, ok := b.net.ping(from.Node, ip); !ok {
-		return
-	}
-	at, eps := netip.AddrPortFrom(ip, p.port.NodePort), p.endpoints()
-	if !p.svc.ExternalLocal || len(eps) == 0 {
-		b.reach(from, n, p, at, eps, true)
-		return
-	}
-	eps = local(eps, n.Name)
-	if len(eps) == 0 {
-		b.silence(from, p, at)
-		return
-	}
-	// The client's own address is preserved, as it is when it reaches the node.
-	b.reach(from, n, p, at, eps, false)
 }
 
 // silence adds a check that a policy drops what is sent to at.
@@ -163,43 +154,24 @@ func (b *builder) silence(from *End, p port, at netip.AddrPort) {
 // reach adds a check that from reaches one of the endpoints through the rules
 // of node n, which rewrites the client's address or does not.
 func (b *builder) reach(from *End, n *labs.Node, p port, at netip.AddrPort, eps []labs.Endpoint, masquerade bool) {
+	b.reachAs(from, from, n, p, at, eps, masquerade)
+}
+
+// reachAs is reach for a client that comes to node n as somebody else.
+func (b *builder) reachAs(from, as *End, n *labs.Node, p port, at netip.AddrPort, eps []labs.Endpoint, masquerade bool) {
 	c := Check{
 		Kind: p.kind, From: from, To: p.to, Addr: at.Addr(), Port: at.Port(),
 		Want: labs.Refused, Wait: waitRefusal,
 	}
 	if len(eps) > 0 {
-		behind, ok := b.behind(from, n, p, eps, masquerade)
+		behind, ok := b.behind(as, n, p, eps, masquerade)
 		if !ok {
 			return
 		}
 		c.Want, c.Wait = labs.Reachable, waitAnswer
-		c.More = &More{Behind: behind, Listen: behind, Tries: b.triesFor(p.svc, len(behind))}
+		c.More = &More{Behind: behind, Listen: behind}
 	}
 	b.add(c)
-}
-
-// How often one client asks a service at most: often enough to meet every
-// endpoint, or, where many clients ask many services, so that all together
-// meet them.
-const (
-	mostTries  = 24
-	leastTries = 2
-	allTries   = 4000
-)
-
-// share decides how often a client asks each of some ports.
-func (b *builder) share(ports int) {
-	clients := len(b.podEnds) + len(b.clusterNodes())
-	b.tries = min(max(allTries/max(ports*clients, 1), leastTries), mostTries)
-}
-
-// triesFor returns how often to ask a service at most. A client with affinity
-// meets only one endpoint.
-func (b *builder) triesFor(s *labs.Service, endpoints int) int {
-	if s.Affinity {
-		return 1
-	}
-	return min(8*endpoints-7, b.tries)
 }
 
 // behind returns the servers that endpoints are and the client address each of
@@ -212,7 +184,7 @@ func (b *builder) behind(from *End, n *labs.Node, p port, eps []labs.Endpoint, m
 		if on == nil || !b.joined(n.Name, on.Node, e.Addr) {
 			return nil, false
 		}
-		servers[i] = Server{At: netip.AddrPortFrom(e.Addr, e.Port), On: on, Kind: p.kind}
+		servers[i] = b.server(netip.AddrPortFrom(e.Addr, e.Port), on, p.kind)
 		switch {
 		case on.Kind != labs.RefPod: // another masquerade may follow
 		case masquerade || on == from: // the node's address on the way to the endpoint

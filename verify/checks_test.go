@@ -27,6 +27,17 @@ func describe(c verify.Check) string {
 		for _, s := range m.Behind {
 			words = append(words, fmt.Sprintf("behind %s %s seen as %s", s.On.Name, s.At, s.Src))
 		}
+		if len(m.Behind) == 0 {
+			for _, s := range m.Listen {
+				words = append(words, "at "+s.String())
+			}
+		}
+		if s := m.Sample; s != nil {
+			words = append(words, fmt.Sprintf("%d tries of", s.Tries))
+			for _, client := range s.Clients {
+				words = append(words, client.From.Name)
+			}
+		}
 		for _, h := range m.Hops {
 			words = append(words, h.String())
 		}

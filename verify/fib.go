@@ -45,7 +45,7 @@ func (f *fib) lookup(p packet) (way, bool) {
 		if r.IPv6 != p.dst.Is6() || r.To.IsValid() && !r.To.Contains(p.dst) {
 			continue
 		}
-		if r.From.IsValid() && r.From.Bits() > 0 && !(p.src.IsValid() && r.From.Contains(p.src)) {
+		if r.From.IsValid() && r.From.Bits() > 0 && (!p.src.IsValid() || !r.From.Contains(p.src)) {
 			continue
 		}
 		if r.Iif != "" && r.Iif != cmp.Or(p.iif, loopback) {

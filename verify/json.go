@@ -75,20 +75,20 @@ func WriteJSON(w io.Writer, r Report) error {
 	}
 	// A large lab has a million results: they are written one by one.
 	out := bufio.NewWriter(w)
-	out.Write(head[:len(head)-1])
-	out.WriteString(",\"results\":[")
+	_, _ = out.Write(head[:len(head)-1])
+	_, _ = out.WriteString(",\"results\":[")
 	for i := range r.Results {
 		line, err := json.Marshal(resultJSON(&r.Results[i]))
 		if err != nil {
 			return err
 		}
 		if i > 0 {
-			out.WriteByte(',')
+			_ = out.WriteByte(',')
 		}
-		out.WriteByte('\n')
-		out.Write(line)
+		_ = out.WriteByte('\n')
+		_, _ = out.Write(line)
 	}
-	out.WriteString("\n]}\n")
+	_, _ = out.WriteString("\n]}\n")
 	return out.Flush()
 }
 

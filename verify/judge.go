@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -37,12 +38,22 @@ func Judge(c Check, o Observation, err error) Result {
 		r.Verdict, r.Reason, r.Seen = Error, fmt.Sprintf("cannot look from %s: %v", c.From.Name, err), "cannot look"
 		return r
 	case o.Silent && c.Want == labs.Reachable:
-		r.Verdict = Skip
-		r.Reason = fmt.Sprintf("a server that is not netlab's holds %s port %d and did not answer the question", strings.ToUpper(string(c.Kind)), c.Port)
-		return r
+		return r.skip(fmt.Sprintf("a server that is not netlab's holds %s port %d and did not answer the question", strings.ToUpper(string(c.Kind)), c.Port))
+	case o.Blind:
+		return r.skip("what runs in pods is not known here")
 	}
 	switch c.Kind {
 	case ICMP, TCP, UDP:
+		if c.More != nil && c.More.Sample != nil {
+			if c.More.Sample.Tries == 0 {
+				return r.skip(c.More.Sample.idle())
+			}
+			var skip string
+			if r.Seen, r.Reason, skip = judgeSample(&c, &o); skip != "" {
+				return r.skip(skip)
+			}
+			break
+		}
 		r.Seen, r.Reason = judgeTraffic(&c, &o)
 	case Route:
 		r.Seen, r.Reason = judgeRoute(&c, &o)
@@ -54,6 +65,10 @@ func Judge(c Check, o Observation, err error) Result {
 		r.Seen, r.Reason = judgeTable(&c, &o)
 	case Control:
 		r.Seen, r.Reason = judgeSysctl(&c, &o)
+	case Space:
+		r.Seen, r.Reason = judgeSpace(&c, &o)
+	case Process:
+		r.Seen, r.Reason = judgeProcess(&c, &o)
 	default:
 		r.Verdict, r.Reason = Error, fmt.Sprintf("nobody knows how to judge a check of kind %q", c.Kind)
 		return r
@@ -61,6 +76,12 @@ func Judge(c Check, o Observation, err error) Result {
 	if r.Reason != "" {
 		r.Verdict = Fail
 	}
+	return r
+}
+
+// skip returns r as skipped for a reason.
+func (r Result) skip(why string) Result {
+	r.Verdict, r.Reason = Skip, why
 	return r
 }
 
@@ -98,23 +119,34 @@ func routers(ttl uint8) string {
 	return fmt.Sprint(maxHops - ttl)
 }
 
-// judgeAnswer judges who answered and which client address it saw. A server
-// that is not ours said neither.
+// judgeAnswer judges who answered and which client address it saw.
 func judgeAnswer(c *Check, a Answer) (seen, reason string) {
-	if a == (Answer{}) {
-		return "", ""
+	if c.More != nil {
+		return judgeAnswerOf(c, c.More.Behind, a)
 	}
+	return judgeAnswerOf(c, nil, a)
+}
+
+// judgeAnswerOf is judgeAnswer for a client of its own. A server that does not
+// introduce itself said nothing.
+func judgeAnswerOf(c *Check, behind []Server, a Answer) (seen, reason string) {
 	want, on := c.Src, c.To
-	if c.More != nil && len(c.More.Behind) > 0 {
-		i := slices.IndexFunc(c.More.Behind, func(s Server) bool { return s.At == a.Server })
+	switch {
+	case a == (Answer{}):
+		if servers := c.listeners(); len(servers) > 0 && !slices.ContainsFunc(servers, Server.mayBeSilent) {
+			return "a stranger", fmt.Sprintf("what answers at %s is not %s", c.address(), servers[0])
+		}
+		return "", ""
+	case len(behind) > 0:
+		i := slices.IndexFunc(behind, func(s Server) bool { return s.At == a.Server })
 		if i < 0 {
 			return "wrong server", fmt.Sprintf("%s answered, which is not behind %s", a.Server, c.address())
 		}
-		want, on = c.More.Behind[i].Src, c.More.Behind[i].On
+		want, on = behind[i].Src, behind[i].On
 	}
 	switch {
-	case on != nil && on.NS != "" && a.NS != on.NS:
-		return "wrong server", fmt.Sprintf("%s answered as %s, which belongs to %s", a.NS, a.Server, on.Name)
+	case on != nil && on.NS != "" && (a.Pod != "" && a.Pod != on.Name && on.Kind != labs.RefAddr || a.Pod == "" && a.NS != on.NS):
+		return "wrong server", fmt.Sprintf("%s answered as %s, which belongs to %s", cmp.Or(a.Pod, a.NS), a.Server, on.Name)
 	case want.IsValid() && a.Client != want:
 		server := ""
 		if on != nil && on != c.To {
@@ -123,6 +155,22 @@ func judgeAnswer(c *Check, a Answer) (seen, reason string) {
 		return "wrong source", fmt.Sprintf("the server%s saw %s, the lab says %s", server, a.Client, want)
 	}
 	return "", ""
+}
+
+// mayBeSilent reports whether a server need not say who it is: a command of
+// the author's, one that answers other questions, or what somebody started by
+// hand where nothing else runs.
+func (s Server) mayBeSilent() bool { return !s.Program.BuiltIn() || s.Program == DNSServer }
+
+// listeners returns the servers that may answer c.
+func (c *Check) listeners() []Server {
+	switch {
+	case c.More == nil:
+		return nil
+	case len(c.More.Behind) > 0:
+		return c.More.Behind
+	}
+	return c.More.Listen
 }
 
 // wrongOutcome words an outcome that is not the promised one.
@@ -139,6 +187,9 @@ func wrongOutcome(c *Check, o *Observation) (seen, reason string) {
 	case labs.Reachable:
 		return "an answer", fmt.Sprintf("%s answered%s, the lab says %s", c.address(), detail, c.Want)
 	case labs.Refused:
+		if c.Want == labs.Reachable {
+			detail += described(c.listeners())
+		}
 		return "refused", fmt.Sprintf("%s refused%s%s, the lab says %s", c.address(), tries, detail, c.Want)
 	case labs.Unreachable:
 		if c.Want == labs.Reachable {

@@ -132,6 +132,26 @@ func judgeSysctl(c *Check, o *Observation) (seen, reason string) {
 	return "", ""
 }
 
+// judgeSpace judges whether a namespace is what one name stands for.
+func judgeSpace(c *Check, o *Observation) (seen, reason string) {
+	if len(o.Same) == 0 {
+		return "", ""
+	}
+	return "shared namespace", fmt.Sprintf("%s is the same network namespace as %s", c.From.NS, strings.Join(o.Same, ", "))
+}
+
+func judgeProcess(c *Check, o *Observation) (seen, reason string) {
+	switch p := o.Process; {
+	case !o.Present:
+		return "not there", fmt.Sprintf("nobody runs container %s", c.More.Name)
+	case p.Outside != "":
+		return "elsewhere", fmt.Sprintf("%s is not in network namespace %s", p.Outside, c.From.NS)
+	case !p.Ready && (!p.Over || c.More.Restart == labs.RestartAlways):
+		return "not ready", fmt.Sprintf("container %s is not ready: %s", c.More.Name, p.State)
+	}
+	return "", ""
+}
+
 // list words a list of mistakes.
 func list(what string, wrong []string) (seen, reason string) {
 	if len(wrong) == 0 {

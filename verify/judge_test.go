@@ -3,6 +3,7 @@ package verify_test
 import (
 	"errors"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -18,16 +19,21 @@ func kept(c verify.Check) verify.Observation {
 	case verify.ICMP:
 		o.TTL = c.TTL
 	case verify.TCP, verify.UDP:
-		if c.Want != labs.Reachable {
-			break
-		}
-		if c.More != nil && len(c.More.Behind) > 0 {
+		switch {
+		case c.Want != labs.Reachable:
+		case c.More != nil && c.More.Sample != nil:
+			o.Hits = hits(c.More.Sample)
+		case c.More != nil && len(c.More.Behind) > 0:
 			for _, s := range c.More.Behind {
-				o.Answers = append(o.Answers, verify.Answer{NS: s.On.NS, Server: s.At, Client: s.Src})
+				o.Answers = append(o.Answers, answerOf(s))
 			}
-			break
+		case c.More != nil && len(c.More.Listen) == 1:
+			a := answerOf(c.More.Listen[0])
+			a.Client = c.Src
+			o.Answers = []verify.Answer{a}
+		default:
+			o.Answers = []verify.Answer{{NS: c.To.NS, Server: netip.AddrPortFrom(c.Addr, c.Port), Client: c.Src}}
 		}
-		o.Answers = []verify.Answer{{NS: c.To.NS, Server: netip.AddrPortFrom(c.Addr, c.Port), Client: c.Src}}
 	case verify.Route:
 		if len(c.More.Hops) > 0 {
 			o.Hop = c.More.Hops[0]
@@ -38,8 +44,42 @@ func kept(c verify.Check) verify.Observation {
 		o.Device = c.More.Device
 	case verify.Control:
 		o.Value = c.More.Value
+	case verify.Process:
+		o.Process = verify.ProcessInfo{Ready: true, State: "Running"}
 	}
 	return o
+}
+
+// answerOf is what a server says to the client that the lab says it sees.
+func answerOf(s verify.Server) verify.Answer {
+	switch {
+	case !s.Program.Introduces():
+		return verify.Answer{}
+	case s.Program.BuiltIn():
+		return verify.Answer{Pod: s.On.Name, Server: s.At, Client: s.Src}
+	}
+	return verify.Answer{NS: s.On.NS, Server: s.At, Client: s.Src}
+}
+
+// hits is what a sample of a good service shows.
+func hits(s *verify.Sample) []verify.Hit {
+	var list []verify.Hit
+	for i, client := range s.Clients {
+		n := len(client.Behind)
+		switch s.Aim {
+		case verify.Affinity:
+			list = append(list, verify.Hit{Client: i, Answer: answerOf(client.Behind[i%n]), Times: s.Tries / len(s.Clients)})
+		case verify.Balance:
+			for _, srv := range client.Behind {
+				list = append(list, verify.Hit{Client: i, Answer: answerOf(srv), Times: s.Tries/len(s.Clients)/n + 1})
+			}
+		default:
+			for _, srv := range client.Behind {
+				list = append(list, verify.Hit{Client: i, Answer: answerOf(srv), Times: 1})
+			}
+		}
+	}
+	return list
 }
 
 // fault is something that goes wrong, and a word that the reason has to have.
@@ -59,7 +99,8 @@ func faults(c verify.Check) []fault {
 	var list []fault
 	add := func(name, word string, change func(o *verify.Observation)) {
 		o := kept(c)
-		o.Entries, o.Answers = append([]verify.Entry(nil), o.Entries...), append([]verify.Answer(nil), o.Answers...)
+		o.Hits = slices.Clone(o.Hits)
+		o.Entries, o.Answers = slices.Clone(o.Entries), slices.Clone(o.Answers)
 		change(&o)
 		list = append(list, fault{name, o, word})
 	}
@@ -83,12 +124,23 @@ func faults(c verify.Check) []fault {
 			}
 			break
 		}
+		if c.More != nil && c.More.Sample != nil {
+			sampleFaults(c, add)
+			break
+		}
+		if servers := listeners(c); len(servers) > 0 && servers[0].Program.BuiltIn() && servers[0].Program.Introduces() {
+			add("a stranger", "is not the", func(o *verify.Observation) { o.Answers = []verify.Answer{{}} })
+			if len(servers) == 1 {
+				add("a crash", "is not there", outcome(labs.Refused))
+			}
+		}
 		add("nobody said anything", "not known", func(o *verify.Observation) { o.Answers = nil })
 		if c.Src.IsValid() {
 			add("masqueraded", "saw 192.0.2.99, the lab says "+c.Src.String(), func(o *verify.Observation) { o.Answers[0].Client = stranger })
 		}
 		if c.To.NS != "" {
-			add("an impostor", "answered as", func(o *verify.Observation) { o.Answers[0].NS = "lab.impostor" })
+			add("an impostor", "answered as", func(o *verify.Observation) { o.Answers[0].NS, o.Answers[0].Pod = "lab.impostor", "" })
+			add("another pod", "answered as", func(o *verify.Observation) { o.Answers[0].Pod = "default/impostor" })
 		}
 		if c.More == nil || len(c.More.Behind) == 0 {
 			break
@@ -140,8 +192,61 @@ func faults(c verify.Check) []fault {
 	case verify.Control:
 		add("no such parameter", "there is no", func(o *verify.Observation) { o.Present = false })
 		add("another value", "is 7", func(o *verify.Observation) { o.Value = "7" })
+	case verify.Space:
+		add("a shared namespace", "same network namespace as duo.other", func(o *verify.Observation) { o.Same = []string{"duo.other"} })
+	case verify.Process:
+		add("nobody knows it", "nobody runs", func(o *verify.Observation) { o.Present = false })
+		add("a crash", "CrashLoopBackOff", func(o *verify.Observation) { o.Process = verify.ProcessInfo{State: "CrashLoopBackOff, exit code 1"} })
+		add("in another namespace", "is not in network namespace", func(o *verify.Observation) { o.Process.Outside = "the pause process" })
+		if c.More.Restart == labs.RestartAlways {
+			add("over", "Completed", func(o *verify.Observation) { o.Process = verify.ProcessInfo{Over: true, State: "Completed"} })
+		}
 	}
 	return list
+}
+
+// listeners returns the servers that may answer c.
+func listeners(c verify.Check) []verify.Server {
+	switch {
+	case c.More == nil:
+		return nil
+	case len(c.More.Behind) > 0:
+		return c.More.Behind
+	}
+	return c.More.Listen
+}
+
+// sampleFaults are the ways in which a service may treat many clients wrongly.
+func sampleFaults(c verify.Check, add func(name, word string, change func(o *verify.Observation))) {
+	s := c.More.Sample
+	add("a stranger", "is not the", func(o *verify.Observation) { o.Hits[0].Answer = verify.Answer{} })
+	add("a strange endpoint", "not behind", func(o *verify.Observation) { o.Hits[0].Answer.Server = netip.AddrPortFrom(stranger, 1) })
+	add("an impostor", "answered as", func(o *verify.Observation) { o.Hits[0].Answer.Pod = "default/impostor" })
+	add("not masqueraded", "saw 192.0.2.99", func(o *verify.Observation) { o.Hits[0].Answer.Client = stranger })
+	switch s.Aim {
+	case verify.Balance:
+		gone := c.More.Behind[0]
+		add("an endpoint never answers", "never answered", func(o *verify.Observation) {
+			o.Hits = slices.DeleteFunc(o.Hits, func(h verify.Hit) bool { return h.Answer.Server == gone.At })
+			o.Hits[0].Times += s.Tries
+		})
+		add("one answers always", "never answered", func(o *verify.Observation) {
+			o.Hits = []verify.Hit{{Answer: answerOf(s.Clients[0].Behind[0]), Times: s.Tries}}
+		})
+		add("one answers too often", "the lab says one in", func(o *verify.Observation) { o.Hits[0].Times += s.Tries })
+		add("too few answers", "say nothing", func(o *verify.Observation) {
+			o.Hits = []verify.Hit{{Answer: answerOf(s.Clients[0].Behind[0]), Times: 1}}
+		})
+	case verify.Hairpin:
+		add("never itself", "never reached itself", func(o *verify.Observation) {
+			o.Hits = slices.DeleteFunc(o.Hits, func(h verify.Hit) bool { return h.Answer.Pod == c.From.Name || h.Answer.NS == c.From.NS })
+		})
+	case verify.Affinity:
+		add("a client that wanders", "and then to", func(o *verify.Observation) {
+			o.Hits = append(o.Hits, verify.Hit{Answer: answerOf(s.Clients[0].Behind[1]), Times: 1})
+		})
+		add("a client without an answer", "clients got answers", func(o *verify.Observation) { o.Hits = o.Hits[1:] })
+	}
 }
 
 // TestEveryCheckCanFail takes every check of every lab that ships: it passes
@@ -172,7 +277,7 @@ func TestEveryCheckCanFail(t *testing.T) {
 			}
 		}
 	}
-	for _, k := range []verify.Kind{verify.ICMP, verify.TCP, verify.UDP, verify.Route, verify.Neigh, verify.Device, verify.Table, verify.Control} {
+	for _, k := range []verify.Kind{verify.Space, verify.Process, verify.ICMP, verify.TCP, verify.UDP, verify.Route, verify.Neigh, verify.Device, verify.Table, verify.Control} {
 		if !kinds[k] {
 			t.Errorf("no lab has a check of kind %s", k)
 		}

@@ -69,13 +69,13 @@ func WriteJUnit(w io.Writer, r Report) error {
 		doc.Suites = append(doc.Suites, s)
 	}
 	out := bufio.NewWriter(w)
-	out.WriteString(xml.Header)
+	_, _ = out.WriteString(xml.Header)
 	enc := xml.NewEncoder(out)
 	enc.Indent("", "  ")
 	if err := enc.Encode(doc); err != nil {
 		return err
 	}
-	out.WriteByte('\n')
+	_ = out.WriteByte('\n')
 	return out.Flush()
 }
 

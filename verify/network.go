@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"cmp"
 	"net/netip"
 	"slices"
 
@@ -190,6 +191,28 @@ func (t *network) step(n *labs.Node, p packet, h Hop, hops int) (trail, bool) {
 	one, ok := t.forward(next, packet{src: src, dst: p.dst, iif: iif}, hops+1)
 	one.nats = append(nats, one.nats...)
 	return one, ok
+}
+
+// entry returns the first member of the cluster that a packet from a machine
+// to an address that nobody has comes to.
+func (t *network) entry(from string, dst netip.Addr) (node string, ok bool) {
+	p := packet{dst: dst}
+	for range maxHops {
+		w, ok := t.fibs[from].lookup(p)
+		if !ok || w.local || len(w.hops) != 1 {
+			return "", false
+		}
+		hop := cmp.Or(w.hops[0].Via, dst)
+		next, iif := t.neighbour(t.nodes[from], w.hops[0].Dev, hop)
+		if next == "" || t.nodes[next].Cluster {
+			return next, next != ""
+		}
+		if !forwards(t.nodes[next], dst) {
+			return "", false
+		}
+		from, p.iif = next, iif
+	}
+	return "", false
 }
 
 // neighbour returns the node that has address a on the link behind a device,

@@ -28,13 +28,37 @@ type Observation struct {
 	Entries []Entry
 	Device  DeviceInfo
 	Value   string // of a kernel parameter
-	Present bool   // the device or kernel parameter exists
+	Present bool   // the device, kernel parameter or container exists
+
+	Hits    []Hit    // of a sample: who answered whom how often
+	Same    []string // namespaces under several names: the other names
+	Process ProcessInfo
+	Blind   bool // nobody says what runs in pods
 }
 
-// Answer is what a server said. The zero Answer comes from a server that is
-// not the prober's: a connection was made, with whom is not known.
+// Hit counts equal answers to one client of a [Sample].
+type Hit struct {
+	Client int // its index in the sample
+	Answer Answer
+	Times  int
+}
+
+// ProcessInfo is what is known of a container.
+type ProcessInfo struct {
+	Ready bool
+	Over  bool   // it ended as it should and is not to run again
+	State string // in words: Running; CrashLoopBackOff, exit code 1
+
+	// Outside says that its process or the pod's pause process is not in the
+	// namespace of the pod.
+	Outside string
+}
+
+// Answer is what a server said. The zero Answer comes from one that does not
+// introduce itself: a connection was made, with whom is not known.
 type Answer struct {
-	NS     string         // namespace the server is in
+	NS     string         // namespace that a server of the prober's is in
+	Pod    string         // NAMESPACE/NAME, as a built-in server says
 	Server netip.AddrPort // address by which it was reached, after translation
 	Client netip.Addr     // source address it saw
 }

@@ -18,7 +18,7 @@ func WriteText(w io.Writer, r Report) error {
 	out := bufio.NewWriter(w)
 	for _, results := range r.byGroup() {
 		n := count(results)
-		fmt.Fprintf(out, "%-8s %6d %-6s  %s\n", results[0].Check.Group, n.Total(), plural(n.Total(), "check"), n)
+		fmt.Fprintf(out, "%-10s %6d %-6s  %s\n", results[0].Check.Group, n.Total(), plural(n.Total(), "check"), n)
 		if !n.Well() {
 			writeMatrix(out, results)
 			writeCauses(out, results)

@@ -2,8 +2,9 @@ package probe
 
 import (
 	"errors"
+	"io"
+	"net/netip"
 	"os"
-	"slices"
 	"syscall"
 	"time"
 
@@ -45,11 +46,12 @@ func (r *run) converseFor(d *dialing, c *verify.Check, fd int, gap time.Duration
 		return verify.Answer{}, cerr
 	}
 	if c.Kind == verify.UDP {
+		d.noteLocal(conn)
 		return r.ask(d, file, conn, deadline)
 	}
 	soon := time.Now().Add(gap)
 	if soon.Before(deadline) {
-		file.SetWriteDeadline(soon)
+		_ = file.SetWriteDeadline(soon)
 	}
 	if err := connected(conn); err != nil {
 		if errors.Is(err, os.ErrDeadlineExceeded) && soon.Before(deadline) {
@@ -60,9 +62,21 @@ func (r *run) converseFor(d *dialing, c *verify.Check, fd int, gap time.Duration
 	return r.listenTo(d, file, deadline)
 }
 
+// noteLocal keeps the address that a socket has got.
+func (d *dialing) noteLocal(conn syscall.RawConn) {
+	_ = conn.Control(func(fd uintptr) {
+		switch a, _ := unix.Getsockname(int(fd)); a := a.(type) {
+		case *unix.SockaddrInet4:
+			d.local = netip.AddrPortFrom(netip.AddrFrom4(a.Addr), uint16(a.Port))
+		case *unix.SockaddrInet6:
+			d.local = netip.AddrPortFrom(netip.AddrFrom16(a.Addr), uint16(a.Port))
+		}
+	})
+}
+
 // lost returns a lostError for a connection that is not made yet.
 func lost(conn syscall.RawConn, err error) error {
-	conn.Control(func(fd uintptr) {
+	_ = conn.Control(func(fd uintptr) {
 		if local, lerr := unix.Getsockname(int(fd)); lerr == nil {
 			err = lostError{local}
 		}
@@ -89,44 +103,56 @@ func connected(conn syscall.RawConn) error {
 	return errors.Join(err, failed)
 }
 
-// courtesy is how long a server that is not ours is listened to: it need not
-// say anything before it is asked.
-const courtesy = 200 * time.Millisecond
-
-// listenTo reads what a server says to whoever connects.
+// listenTo asks, if it has to, and reads what the server says.
 func (r *run) listenTo(d *dialing, file *os.File, deadline time.Time) (verify.Answer, error) {
-	if !d.ours {
-		soon := time.Now().Add(courtesy)
-		if soon.Before(deadline) {
-			file.SetReadDeadline(soon) // a file that takes deadlines keeps taking them
+	m := &d.manner
+	if m.deaf {
+		return verify.Answer{}, nil
+	}
+	if err := file.SetDeadline(m.until(deadline)); err != nil {
+		return verify.Answer{}, err
+	}
+	if len(m.question) > 0 {
+		if _, err := file.Write(m.question); err != nil {
+			return verify.Answer{}, err
 		}
 	}
-	buf := make([]byte, 512)
-	n := 0
-	for n < len(buf) {
+	buf := make([]byte, 2048)
+	for n := 0; n < len(buf); {
 		k, err := file.Read(buf[n:])
 		n += k
-		if answer, ok := r.servers.parse(buf[:n]); ok {
+		if answer, ok := r.understand(buf[:n], m.foreign); ok {
 			return answer, nil
 		}
 		switch {
-		case err == nil && d.ours:
-		case d.ours && errors.Is(err, os.ErrDeadlineExceeded):
-			return verify.Answer{}, silentError{}
-		case d.ours:
-			return verify.Answer{}, err
-		default: // connected, with whom is not known
+		case err == nil:
+		case m.foreign, errors.Is(err, io.EOF): // connected, with whom is not known
 			return verify.Answer{}, nil
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			return verify.Answer{}, silentError{}
+		default:
+			return verify.Answer{}, err
 		}
 	}
 	return verify.Answer{}, nil
 }
 
+// until returns when to stop listening.
+func (m *manner) until(deadline time.Time) time.Time {
+	if m.patience > 0 {
+		if soon := time.Now().Add(m.patience); soon.Before(deadline) {
+			return soon
+		}
+	}
+	return deadline
+}
+
 // ask sends a question over UDP until there is an answer.
 func (r *run) ask(d *dialing, file *os.File, conn syscall.RawConn, deadline time.Time) (verify.Answer, error) {
-	buf := make([]byte, 512)
+	deadline = d.manner.until(deadline)
+	buf := make([]byte, 2048)
 	for gap := 200 * time.Millisecond; ; gap *= 2 {
-		if _, err := file.Write(r.nonce[:]); err != nil {
+		if _, err := file.Write(d.manner.question); err != nil {
 			return verify.Answer{}, explain(conn, err)
 		}
 		next := time.Now().Add(gap)
@@ -139,20 +165,15 @@ func (r *run) ask(d *dialing, file *os.File, conn syscall.RawConn, deadline time
 		n, err := file.Read(buf)
 		switch {
 		case err == nil:
-			answer, _ := r.servers.parse(buf[:n])
+			answer, _ := r.understand(buf[:n], true)
 			return answer, nil
 		case !errors.Is(err, os.ErrDeadlineExceeded):
 			return verify.Answer{}, explain(conn, err)
 		case !next.Before(deadline):
-			if r.foreign(d.task.check) {
+			if d.manner.foreign {
 				return verify.Answer{}, silentError{foreign: true}
 			}
 			return verify.Answer{}, err
 		}
 	}
-}
-
-// foreign reports whether a server that is not ours may have been asked.
-func (r *run) foreign(c *verify.Check) bool {
-	return c.More != nil && slices.ContainsFunc(c.More.Listen, r.servers.taken)
 }

@@ -17,30 +17,37 @@ import (
 
 // dialing is a TCP or UDP check under way.
 type dialing struct {
-	task  task
-	to    netip.AddrPort
-	ours  bool // whoever answers is a server of the run
-	tries int
-	o     verify.Observation
-	err   error
+	task   task
+	to     netip.AddrPort
+	from   string // namespace
+	manner manner
+	local  netip.AddrPort // where the last try came from
+	tries  int
+	o      verify.Observation
+	err    error
 }
 
-// dial makes TCP and UDP checks. A check that may be answered by several is
-// tried again until all of them did.
+// dial makes TCP and UDP checks and returns when all are made.
 func (r *run) dial(tasks []task, done reporter) {
-	var list []*dialing
+	var all sync.WaitGroup
+	r.begin(tasks, done, &all)
+	all.Wait()
+}
+
+// begin makes TCP and UDP checks and returns when all are made or take long;
+// these go on and belong to late. A check that may be answered by several is
+// tried again until all of them did.
+func (r *run) begin(tasks []task, done reporter, late *sync.WaitGroup) {
+	var fresh sync.WaitGroup
 	for _, t := range tasks {
-		d := &dialing{task: t}
-		if d.to, d.ours, d.err = r.target(t.check); d.err != nil {
-			done(t, verify.Observation{}, d.err)
+		d, err := r.newDialing(t, t.check.From.NS)
+		if err != nil {
+			done(t, verify.Observation{}, err)
 			continue
 		}
-		list = append(list, d)
-	}
-	var wg sync.WaitGroup
-	for _, d := range list {
-		end := r.pace.begin()
-		wg.Go(func() {
+		fresh.Add(1)
+		end := r.pace.begin(fresh.Done)
+		late.Go(func() {
 			defer end()
 			for r.try(d); !d.over() && r.ctx.Err() == nil; {
 				r.try(d)
@@ -48,7 +55,18 @@ func (r *run) dial(tasks []task, done reporter) {
 			done(d.task, d.o, d.err)
 		})
 	}
-	wg.Wait()
+	fresh.Wait()
+}
+
+// newDialing prepares a check that starts from a namespace.
+func (r *run) newDialing(t task, from string) (*dialing, error) {
+	d := &dialing{task: t, from: from, to: netip.AddrPortFrom(t.check.Addr, t.check.Port), manner: r.mannerOf(t.check)}
+	if t.check.Port != 0 {
+		return d, nil
+	}
+	var err error
+	d.to, err = r.servers.anyPort(t.check.To, t.check.Addr)
+	return d, err
 }
 
 // over reports whether nothing more is to be seen by trying again.
@@ -58,6 +76,9 @@ func (d *dialing) over() bool {
 	if d.err != nil || d.o.Outcome != labs.Reachable || c.More == nil || d.tries >= c.More.Tries {
 		return true
 	}
+	if slices.Contains(d.o.Answers, verify.Answer{}) {
+		return true // nobody says who it was
+	}
 	for _, s := range c.More.Behind {
 		if !slices.ContainsFunc(d.o.Answers, func(a verify.Answer) bool { return a.Server == s.At }) {
 			return false
@@ -66,25 +87,9 @@ func (d *dialing) over() bool {
 	return true
 }
 
-// target returns where a check connects to, and whether a server of the run
-// answers there.
-func (r *run) target(c *verify.Check) (to netip.AddrPort, ours bool, err error) {
-	if c.Port == 0 {
-		at, err := r.servers.anyPort(c.To, c.Addr)
-		return at, true, err
-	}
-	ours = c.More != nil && len(c.More.Listen) > 0
-	if ours {
-		for _, s := range c.More.Listen {
-			ours = ours && r.servers.has(s)
-		}
-	}
-	return netip.AddrPortFrom(c.Addr, c.Port), ours, nil
-}
-
 // socketIn opens a socket in the namespace that a check starts from.
 func (r *run) socketIn(d *dialing) (fd int, err error) {
-	ns := d.task.check.From.NS
+	ns := d.from
 	if err := r.spaces[ns].err; err != nil {
 		return -1, err
 	}
@@ -164,7 +169,7 @@ func (r *run) try(d *dialing) {
 	}
 	outcome, detail, trouble := meaning(err)
 	if trouble != nil {
-		d.err = fmt.Errorf("connect to %s from %s: %w", d.to, c.From.NS, trouble)
+		d.err = fmt.Errorf("connect to %s from %s: %w", d.to, d.from, trouble)
 		return
 	}
 	d.o.Outcome, d.o.Detail = outcome, detail

@@ -20,7 +20,7 @@ func (e icmpError) Unwrap() error { return e.err }
 
 // explain looks for the ICMP error behind err.
 func explain(conn syscall.RawConn, err error) error {
-	conn.Control(func(fd uintptr) {
+	_ = conn.Control(func(fd uintptr) {
 		oob := make([]byte, 256)
 		_, n, _, _, rerr := unix.Recvmsg(int(fd), make([]byte, 64), oob, unix.MSG_ERRQUEUE|unix.MSG_DONTWAIT)
 		if rerr == nil {

@@ -79,7 +79,7 @@ func TestParse6(t *testing.T) {
 
 func FuzzParse(f *testing.F) {
 	f.Add(packet("10.0.0.2", 62, newEcho(false, 1, nonce)))
-	f.Fuzz(func(t *testing.T, b []byte) {
+	f.Fuzz(func(_ *testing.T, b []byte) {
 		parse4(b)
 		parse6(b, netip.IPv6Loopback(), 1)
 		parseError(b, nil)

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/netip"
 	"strings"
@@ -25,7 +26,6 @@ type servers struct {
 	mu     sync.Mutex
 	any    map[place]result       // for connections to any port
 	open   map[place]func() error // by address and port; closes the listener
-	held   map[place]bool         // ports that somebody else holds
 	conns  map[net.Conn]bool
 	closed bool
 }
@@ -45,7 +45,7 @@ type result struct {
 func newServers(nonce [8]byte) *servers {
 	return &servers{
 		greeting: "netlab " + hex.EncodeToString(nonce[:]) + " ",
-		any:      map[place]result{}, open: map[place]func() error{}, held: map[place]bool{}, conns: map[net.Conn]bool{},
+		any:      map[place]result{}, open: map[place]func() error{}, conns: map[net.Conn]bool{},
 	}
 }
 
@@ -66,7 +66,9 @@ func (r *run) listen() {
 			}
 			if c.More != nil {
 				for _, s := range c.More.Listen {
-					add(s.On.NS, s.At, s.Kind)
+					if s.Program == verify.Nobody {
+						add(s.On.NS, s.At, s.Kind)
+					}
 				}
 			}
 		}
@@ -109,9 +111,6 @@ func (s *servers) note(p place, at netip.AddrPort, err error) {
 	if p.at.Port() == 0 {
 		s.any[p] = result{at, err}
 	}
-	if errors.Is(err, unix.EADDRINUSE) {
-		s.held[p] = true
-	}
 }
 
 // config lets a server listen on an address even if its namespace does not
@@ -149,7 +148,7 @@ func (s *servers) startTCP(p place) (netip.AddrPort, error) {
 // serve answers one connection. It lets the client close first and leaves no
 // TIME_WAIT behind.
 func (s *servers) serve(ns string, c net.Conn) {
-	defer c.Close()
+	defer func() { _ = c.Close() }()
 	s.mu.Lock()
 	closed := s.closed
 	s.conns[c] = true
@@ -162,10 +161,10 @@ func (s *servers) serve(ns string, c net.Conn) {
 	if closed {
 		return
 	}
-	c.(*net.TCPConn).SetLinger(0)
+	_ = c.(*net.TCPConn).SetLinger(0)
 	local, remote := c.LocalAddr().(*net.TCPAddr), c.RemoteAddr().(*net.TCPAddr)
 	if _, err := c.Write(s.line(ns, local.AddrPort(), remote.AddrPort())); err == nil {
-		c.Read(make([]byte, 1)) // until the client is done
+		_, _ = io.Copy(io.Discard, c) // until the client is done
 	}
 }
 
@@ -185,7 +184,7 @@ func (s *servers) startUDP(p place) (netip.AddrPort, error) {
 				return
 			}
 			if err == nil {
-				conn.WriteToUDPAddrPort(s.line(p.ns, at, from), from)
+				_, _ = conn.WriteToUDPAddrPort(s.line(p.ns, at, from), from)
 			}
 		}
 	})
@@ -242,22 +241,15 @@ func (s *servers) has(srv verify.Server) bool {
 	return s.open[place{srv.On.NS, srv.At, srv.Kind}] != nil
 }
 
-// taken reports whether somebody else holds the port of the server.
-func (s *servers) taken(srv verify.Server) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.held[place{srv.On.NS, srv.At, srv.Kind}]
-}
-
 // close ends all listeners and connections and waits for them.
 func (s *servers) close() {
 	s.mu.Lock()
 	s.closed = true
 	for _, closer := range s.open {
-		closer() // a listener that is closed twice is closed
+		_ = closer() // a listener that is closed twice is closed
 	}
 	for c := range s.conns {
-		c.Close()
+		_ = c.Close()
 	}
 	s.mu.Unlock()
 	s.wg.Wait()

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"sync"
 
 	"github.com/vishvananda/netlink"
@@ -120,26 +121,39 @@ func (r *run) searching(c *verify.Check, lost map[netip.Addr]bool) bool {
 }
 
 // stir makes checks of neighbour tables: it pings, so that there are entries,
-// and reads the tables.
-func (r *run) stir(tasks []task) {
+// and reads the tables. If brief it returns those of which a ping was not
+// answered soon, and does not report them.
+func (r *run) stir(e *echoes, tasks []task, brief bool) (late []task) {
 	var list []*echo
 	of := make([][]*echo, len(tasks))
 	for k, t := range tasks {
-		for _, e := range t.check.More.Stir {
-			for _, a := range e.Addrs {
+		for _, peer := range t.check.More.Stir {
+			for _, a := range peer.Addrs {
 				p := &echo{task: t, from: r.spaces[t.check.From.NS], to: a, wait: t.check.Wait}
 				list, of[k] = append(list, p), append(of[k], p)
 			}
 		}
 	}
-	r.sendAll(&r.lanes[0], list, func() {})
+	r.sendAll(e, list, brief, func() {})
 	for k, t := range tasks {
+		if brief && e.open(of[k]) {
+			late = append(late, t)
+			continue
+		}
 		o, err := readNeighbours(r.spaces[t.check.From.NS])
 		for _, p := range of[k] {
 			err = errors.Join(err, p.err())
 		}
 		r.done(t, o, err)
 	}
+	return late
+}
+
+// open reports whether any of some pings is not done.
+func (e *echoes) open(some []*echo) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return slices.ContainsFunc(some, func(p *echo) bool { return !p.done })
 }
 
 // readNeighbours returns what a namespace has learned.

@@ -27,18 +27,22 @@ type pace struct {
 
 func newPace() *pace {
 	files := unix.Rlimit{Cur: 1024}
-	unix.Getrlimit(unix.RLIMIT_NOFILE, &files) // the default is a safe guess
+	_ = unix.Getrlimit(unix.RLIMIT_NOFILE, &files) // the default is a safe guess
 	open := min(maxOpen, max(64, int(min(files.Cur, 1<<20))/2))
 	return &pace{fresh: make(chan struct{}, maxFresh), open: make(chan struct{}, open)}
 }
 
 // begin waits until another connection may be begun and returns what to call
-// when it is over.
-func (p *pace) begin() (end func()) {
+// when it is over. slow is called then, or before that when the connection is
+// not fresh any more: there is no use in waiting for it.
+func (p *pace) begin(slow func()) (end func()) {
 	p.open <- struct{}{}
 	p.fresh <- struct{}{}
 	start := time.Now()
-	release := sync.OnceFunc(func() { <-p.fresh })
+	release := sync.OnceFunc(func() {
+		<-p.fresh
+		slow()
+	})
 	var timer atomic.Pointer[time.Timer]
 	look := func() {
 		now := time.Now()
@@ -57,3 +61,6 @@ func (p *pace) begin() (end func()) {
 		<-p.open
 	}
 }
+
+// busy returns how many connections are under way.
+func (p *pace) busy() int { return len(p.open) }

@@ -107,16 +107,24 @@ func (e *echoes) finish(p *echo) {
 	}
 }
 
-// ping makes ICMP checks. It calls settled when each was tried once.
-func (r *run) ping(e *echoes, tasks []task, settled func(), done reporter) {
+// ping makes ICMP checks. It calls settled when each was tried once. If brief
+// it returns those that were not answered soon, and does not report them.
+func (r *run) ping(e *echoes, tasks []task, brief bool, settled func(), done reporter) (late []task) {
 	list := make([]*echo, len(tasks))
 	for k, t := range tasks {
 		list[k] = &echo{task: t, from: r.spaces[t.check.From.NS], to: t.check.Addr, wait: t.check.Wait}
 	}
-	r.sendAll(e, list, settled)
+	r.sendAll(e, list, brief, settled)
+	e.mu.Lock()
+	defer e.mu.Unlock()
 	for _, p := range list {
+		if brief && !p.done {
+			late = append(late, p.task)
+			continue
+		}
 		done(p.task, p.o, p.err())
 	}
+	return late
 }
 
 // err returns why p could not be made, if it could not.
@@ -128,8 +136,9 @@ func (p *echo) err() error {
 }
 
 // sendAll sends pings, again and again those that are not answered, until each
-// is done or its time is over. Only one call for e runs at a time.
-func (r *run) sendAll(e *echoes, list []*echo, settled func()) {
+// is done or its time is over, or, if brief, some time after the first attempt.
+// Only one call for e runs at a time.
+func (r *run) sendAll(e *echoes, list []*echo, brief bool, settled func()) {
 	if len(list) == 0 {
 		settled()
 		return
@@ -159,6 +168,9 @@ func (r *run) sendAll(e *echoes, list []*echo, settled func()) {
 		until := min(gap, time.Until(round.Add(gap)))
 		e.await(r.ctx.Done(), min(until, longest(open)))
 		open = e.unanswered(list)
+		if brief {
+			break
+		}
 	}
 }
 

@@ -16,6 +16,10 @@ type Prober struct {
 	// InNamespace runs fn on a thread that is in a network namespace and
 	// returns its error. It is nil for the named namespaces of this host.
 	InNamespace func(name string, fn func() error) error
+
+	// Processes lists what runs in the pods of the lab. It is nil where nobody
+	// knows.
+	Processes func() ([]Process, error)
 }
 
 var _ verify.Prober = Prober{}
@@ -32,14 +36,17 @@ func (p Prober) Probe(ctx context.Context, checks []verify.Check, report func(i 
 		in = pool.Do
 	}
 	r := newRun(ctx, checks, in, report)
+	r.processes = p.Processes
 	defer r.close()
 	r.open()
 
-	var tables, quiet, first, rest []int
+	var tables, quiet, first, rest, samples []int
 	for i := range checks {
 		switch c := &checks[i]; {
 		case !traffic(c.Kind):
 			tables = append(tables, i)
+		case c.More != nil && c.More.Sample != nil:
+			samples = append(samples, i)
 		case c.Want == labs.Timeout || c.Want == labs.Unreachable:
 			quiet = append(quiet, i)
 		case c.Want == labs.Refused:
@@ -50,11 +57,11 @@ func (p Prober) Probe(ctx context.Context, checks []verify.Check, report func(i 
 	}
 	r.read(tables)
 	// Nobody may listen yet where a refusal is promised.
-	r.exchangeAll(first)
+	r.exchangeAll(first, nil)
 	r.listen()
 	var wg sync.WaitGroup
 	wg.Go(func() { r.silent(quiet) }) // takes its time, whatever else goes on
-	r.exchangeAll(rest)
+	r.exchangeAll(rest, samples)
 	wg.Wait()
 	return ctx.Err()
 }
@@ -76,9 +83,16 @@ type run struct {
 	reporting sync.Mutex
 	report    func(i int, o verify.Observation, err error)
 
+	processes func() ([]Process, error)
+	listOnce  sync.Once
+	list      []Process
+	listErr   error
+	twinsOnce sync.Once
+	twins     map[uint64][]string // names of namespaces by their inode
+
 	servers *servers
 	readers sync.WaitGroup
-	lanes   [3]echoes // pings of the blocks, and those of two kinds that are to get no answer
+	lanes   [4]echoes // pings of the blocks, those of two kinds that are to get no answer, and late ones
 }
 
 func newRun(ctx context.Context, checks []verify.Check, in func(string, func() error) error, report func(int, verify.Observation, error)) *run {
@@ -124,44 +138,4 @@ func (r *run) close() {
 		s.close()
 	}
 	r.readers.Wait()
-}
-
-// exchangeAll makes checks that send something, block by block.
-func (r *run) exchangeAll(checks []int) {
-	if len(checks) == 0 {
-		return
-	}
-	before := r.neighbours(r.spaceNames(checks))
-	for _, b := range schedule(r.checks, checks, r.budgets(before)) {
-		if r.ctx.Err() != nil {
-			return
-		}
-		r.exchange(b)
-		r.forget(r.spaceNames(b), before)
-	}
-}
-
-// exchange makes the checks of one block. Connections begin when every ping
-// was tried once, so that both do not compete for the same queues.
-func (r *run) exchange(block []int) {
-	pings, dials, stirs := split(r.tasks(block))
-	var wg sync.WaitGroup
-	r.ping(&r.lanes[0], pings, func() { wg.Go(func() { r.dial(dials, r.done) }) }, r.done)
-	r.stir(stirs)
-	wg.Wait()
-}
-
-// split sorts checks by how they are made.
-func split(tasks []task) (pings, dials, stirs []task) {
-	for _, t := range tasks {
-		switch t.check.Kind {
-		case verify.ICMP:
-			pings = append(pings, t)
-		case verify.Neigh:
-			stirs = append(stirs, t)
-		default:
-			dials = append(dials, t)
-		}
-	}
-	return pings, dials, stirs
 }

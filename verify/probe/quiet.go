@@ -56,6 +56,6 @@ func (r *run) hold(e *echoes, tasks []task, done reporter) {
 	pings, dials, _ := split(tasks)
 	var wg sync.WaitGroup
 	wg.Go(func() { r.dial(dials, done) })
-	r.ping(e, pings, func() {}, done)
+	r.ping(e, pings, false, func() {}, done)
 	wg.Wait()
 }

@@ -47,7 +47,7 @@ func (r *run) openRaw(family int) (*raw, error) {
 // prepareRaw lets only answers and errors in, and TTLs of IPv6, whose raw
 // sockets do not deliver the header.
 func prepareRaw(fd, family int) error {
-	unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, receiveBuffer) // as much as the host allows
+	_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, receiveBuffer) // as much as the host allows
 	if family == unix.AF_INET {
 		blocked := ^uint32(1<<echoReply4 | 1<<unreachable4 | 1<<timeExceeded4 | 1<<parameter4)
 		const icmpFilter = 1
@@ -69,7 +69,7 @@ func prepareRaw(fd, family int) error {
 // readRaw hands over what arrives at s until s is closed.
 func (r *run) readRaw(s *raw) {
 	buf, oob := make([]byte, 2048), make([]byte, 128)
-	s.conn.Read(func(fd uintptr) bool {
+	_ = s.conn.Read(func(fd uintptr) bool {
 		for {
 			if !s.v6 {
 				n, err := unix.Read(int(fd), buf)

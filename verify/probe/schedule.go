@@ -49,11 +49,13 @@ func schedule(checks []verify.Check, some []int, budget map[int]int) [][]int {
 	var block []int
 	made, count := map[learned]bool{}, map[int]int{}
 	var makes []learned
+	extra := map[int]int{}
 	for _, p := range order {
 		makes = entries(makes[:0], &checks[p.check])
-		extra := map[int]int{}
+		clear(extra)
 		for _, l := range makes {
 			if !made[l] {
+				made[l] = true
 				extra[family(l.ip)]++
 			}
 		}
@@ -61,12 +63,16 @@ func schedule(checks []verify.Check, some []int, budget map[int]int) [][]int {
 			blocks, block = append(blocks, block), nil
 			clear(made)
 			clear(count)
-		}
-		for _, l := range makes {
-			if !made[l] {
-				made[l] = true
-				count[family(l.ip)]++
+			clear(extra)
+			for _, l := range makes {
+				if !made[l] {
+					made[l] = true
+					extra[family(l.ip)]++
+				}
 			}
+		}
+		for f, n := range extra {
+			count[f] += n
 		}
 		block = append(block, p.check)
 	}
@@ -111,11 +117,21 @@ func entries(list []learned, c *verify.Check) []learned {
 	for _, s := range c.More.Behind {
 		list = way(list, c.From, s.On, s.At.Addr())
 	}
+	if c.More.Sample != nil {
+		for _, client := range c.More.Sample.Clients {
+			for _, s := range client.Behind {
+				list = way(list, client.From, s.On, s.At.Addr())
+			}
+		}
+	}
 	return list
 }
 
 // way adds the entries of the way from one end to an address of another.
 func way(list []learned, from, to *verify.End, dst netip.Addr) []learned {
+	if dst.IsLoopback() {
+		return list
+	}
 	src := like(from.Addrs, dst)
 	if from.Host != nil && from.Host == to.Host && from.Bridged {
 		return append(list, learned{from, dst}, learned{to, src})

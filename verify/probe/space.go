@@ -16,11 +16,12 @@ import (
 
 // space is what a run has open in one namespace.
 type space struct {
-	name string
-	err  error // why nothing can be seen from here
-	nl   *netlink.Handle
-	raw4 *raw
-	raw6 *raw
+	name  string
+	err   error // why nothing can be seen from here
+	inode uint64
+	nl    *netlink.Handle
+	raw4  *raw
+	raw6  *raw
 
 	links     sync.Once
 	linkNames map[int]string
@@ -68,6 +69,11 @@ func ends(c *verify.Check) []*verify.End {
 	if c.More != nil {
 		for _, e := range c.More.Stir {
 			add(e)
+		}
+		if c.More.Sample != nil {
+			for _, client := range c.More.Sample.Clients {
+				add(client.From)
+			}
 		}
 		for _, s := range c.More.Behind {
 			add(s.On)
@@ -120,6 +126,7 @@ func (r *run) openSpace(s *space, ping bool) error {
 		if s.nl, err = netlink.NewHandle(unix.NETLINK_ROUTE); err != nil {
 			return fmt.Errorf("open a netlink socket in %s: %w", s.name, err)
 		}
+		s.inode = ownInode()
 		if !ping {
 			return nil
 		}

@@ -44,6 +44,10 @@ func (r *run) readOne(s *space, c *verify.Check) (verify.Observation, error) {
 		return s.table(c.More.Device.Name, c.More.Table)
 	case verify.Control:
 		return r.sysctl(s.name, c.More.Name)
+	case verify.Space:
+		return r.same(s, c.More.Watch)
+	case verify.Process:
+		return r.process(s, c)
 	}
 	return verify.Observation{}, fmt.Errorf("nobody knows how to make a check of kind %q", c.Kind)
 }

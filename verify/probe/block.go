@@ -1,0 +1,91 @@
+package probe
+
+import (
+	"slices"
+	"sync"
+
+	"netlab/verify"
+)
+
+// mostLate is how many connections that take long are left to themselves
+// while others begin.
+const mostLate = 512
+
+// exchangeAll makes checks that send something, block by block, and takes
+// samples when each check was tried. What is not answered soon is not waited
+// for: connections go on by themselves, pings are made again when all blocks
+// are through, with all the time they may take.
+func (r *run) exchangeAll(checks, samples []int) {
+	all := slices.Concat(checks, samples)
+	if len(all) == 0 {
+		return
+	}
+	before := r.neighbours(r.spaceNames(all))
+	var slow sync.WaitGroup
+	var late []int
+	for _, b := range schedule(r.checks, checks, r.budgets(before)) {
+		if r.ctx.Err() != nil {
+			break
+		}
+		if r.pace.busy() > mostLate {
+			slow.Wait()
+		}
+		late = append(late, r.exchange(b, &slow)...)
+		r.forget(r.spaceNames(b), before)
+	}
+	var again sync.WaitGroup
+	again.Go(func() {
+		for _, b := range schedule(r.checks, late, r.budgets(before)) {
+			if r.ctx.Err() == nil {
+				r.insist(b)
+			}
+		}
+	})
+	for _, b := range schedule(r.checks, samples, r.budgets(before)) {
+		if r.ctx.Err() == nil {
+			r.sample(b)
+		}
+	}
+	again.Wait()
+	slow.Wait()
+	r.forget(r.spaceNames(all), before)
+}
+
+// exchange makes the checks of one block and returns those that were not
+// answered soon. Connections begin when every ping was tried once, so that both
+// do not compete for the same queues; those that take long belong to slow.
+func (r *run) exchange(block []int, slow *sync.WaitGroup) (late []int) {
+	pings, dials, stirs := split(r.tasks(block))
+	var wg sync.WaitGroup
+	tasks := r.ping(&r.lanes[0], pings, true, func() { wg.Go(func() { r.begin(dials, r.done, slow) }) }, r.done)
+	tasks = append(tasks, r.stir(&r.lanes[0], stirs, true)...)
+	wg.Wait()
+	for _, t := range tasks {
+		late = append(late, t.index)
+	}
+	return late
+}
+
+// insist makes pings again that were not answered soon.
+func (r *run) insist(block []int) {
+	pings, _, stirs := split(r.tasks(block))
+	var wg sync.WaitGroup
+	wg.Go(func() { r.stir(&r.lanes[3], stirs, false) })
+	r.ping(&r.lanes[0], pings, false, func() {}, r.done)
+	wg.Wait()
+}
+
+// split sorts checks by how they are made.
+func split(tasks []task) (pings, dials, stirs []task) {
+	for _, t := range tasks {
+		switch t.check.Kind {
+		case verify.ICMP:
+			pings = append(pings, t)
+		case verify.Neigh:
+			stirs = append(stirs, t)
+		default:
+			dials = append(dials, t)
+		}
+	}
+	return pings, dials, stirs
+}
