@@ -34,6 +34,7 @@ func (d *desired) hush(ns string) {
 		d.sysctl(ns, "net.ipv6.conf.default.addr_gen_mode", "1")
 		return
 	}
+	d.sysctl(ns, "net.ipv6.conf.all.disable_ipv6", "0")
 	d.sysctl(ns, "net.ipv6.conf.default.accept_dad", "0")
 	d.sysctl(ns, "net.ipv6.conf.default.accept_ra", "0")
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"maps"
 	"slices"
+	"strings"
 )
 
 // Diff returns the plan that turns have into want. It is pure and cannot fail.
@@ -179,7 +180,9 @@ func (d *differ) flushed() []Object {
 			continue
 		}
 		dev := device{a.NS, a.Dev}
-		secondary := slices.ContainsFunc(gone[dev], func(g Addr) bool { return g.Prefix.Masked() == a.Prefix.Masked() })
+		secondary := d.have.secondary[o.Key()] && slices.ContainsFunc(gone[dev], func(g Addr) bool {
+			return g.Prefix.Masked() == a.Prefix.Masked() && !d.have.secondary[g.Key()]
+		})
 		if secondary {
 			lost = append(lost, o)
 			continue
@@ -269,7 +272,8 @@ func rank(o Object) int {
 }
 
 // connect fills in After. A step waits for the steps that provide what it
-// needs and for the deletes that free a name it claims; a route moreover for
+// needs and for the deletes that free a name it claims; a link moreover for the
+// parameters that new devices begin with, at both ends of a cable, and a route for
 // the addresses of its devices, from which its gateways become reachable.
 func (d *differ) connect(steps []Step) {
 	type device struct{ ns, dev string }
@@ -278,6 +282,7 @@ func (d *differ) connect(steps []Step) {
 	addrs := map[device][]int{}    // steps that make addresses
 	waiters := map[string][]int{}  // namespace -> deletes in it
 	namespaces := map[string]int{} // namespace -> its delete
+	defaults := map[string]int{}   // namespace -> the last that says how new devices begin
 	for i, s := range steps {
 		for _, c := range s.Object.Claims() {
 			if s.Op == Delete {
@@ -299,6 +304,10 @@ func (d *differ) connect(steps []Step) {
 		case Pause:
 			if s.Op == Delete {
 				waiters[o.NS] = append(waiters[o.NS], i)
+			}
+		case Sysctl:
+			if s.Op != Delete && strings.Contains(o.Name, ".default.") {
+				defaults[o.NS] = i
 			}
 		case Addr:
 			if s.Op != Delete {
@@ -323,6 +332,9 @@ func (d *differ) connect(steps []Step) {
 			for _, c := range s.Object.Claims() {
 				after = append(after, frees[c]...)
 				if j, ok := namespaces[c.NS]; ok {
+					after = append(after, j)
+				}
+				if j, ok := defaults[c.NS]; ok && c.Kind == KindLink && s.Op == Create {
 					after = append(after, j)
 				}
 			}

@@ -21,6 +21,9 @@ type State struct {
 	// of a lab in mode none, where the student does the wiring.
 	free map[string]bool
 
+	// secondary holds the addresses that go with another of their subnet.
+	secondary map[Key]bool
+
 	// former is what the lab was when it was applied last; see After.
 	former map[Key]Object
 
@@ -79,6 +82,13 @@ func (s State) String() string {
 // add things of their own, and its sysctls go back to the kernel's default.
 func (s State) After(former State) State {
 	s.former = former.objects
+	return s
+}
+
+// WithSecondary returns s with the knowledge of which addresses are secondary:
+// the kernel removes them together with the first one of their subnet.
+func (s State) WithSecondary(addrs map[Key]bool) State {
+	s.secondary = addrs
 	return s
 }
 

@@ -26,6 +26,8 @@ type Kernel struct {
 	mu      sync.Mutex
 	objects map[provision.Key]provision.Object
 	claims  map[provision.Key]provision.Key // name -> key of its holder
+	born    map[provision.Key]int           // when an object was made
+	clock   int
 }
 
 // Observe implements [provision.Kernel]: it returns all there is. One Kernel
@@ -37,7 +39,13 @@ func (k *Kernel) Observe(_ context.Context, want provision.State) (provision.Sta
 	for _, o := range k.objects {
 		objects = append(objects, o)
 	}
-	return provision.NewState(want.Lab, objects...).WithTaken(k.HostAddrs), nil
+	secondary := map[provision.Key]bool{}
+	for key, o := range k.objects {
+		if a, ok := o.(provision.Addr); ok && k.isSecondary(a) {
+			secondary[key] = true
+		}
+	}
+	return provision.NewState(want.Lab, objects...).WithSecondary(secondary).WithTaken(k.HostAddrs), nil
 }
 
 // Put places o in the kernel as if someone had made it by hand.
@@ -122,6 +130,11 @@ func (k *Kernel) put(o provision.Object) {
 	if k.objects == nil {
 		k.objects = map[provision.Key]provision.Object{}
 		k.claims = map[provision.Key]provision.Key{}
+		k.born = map[provision.Key]int{}
+	}
+	if _, there := k.objects[o.Key()]; !there {
+		k.clock++
+		k.born[o.Key()] = k.clock
 	}
 	k.objects[o.Key()] = o
 	for _, c := range o.Claims() {
@@ -161,12 +174,13 @@ func (k *Kernel) remove(key provision.Key) {
 func (k *Kernel) flushed(a provision.Addr) []provision.Key {
 	var gone []provision.Key
 	last := a.Prefix.Addr().Is4()
+	secondary := k.isSecondary(a)
 	for key, o := range k.objects {
 		b, ok := o.(provision.Addr)
 		if !ok || b.NS != a.NS || b.Dev != a.Dev || !b.Prefix.Addr().Is4() {
 			continue
 		}
-		if b.Prefix.Masked() == a.Prefix.Masked() {
+		if b.Prefix.Masked() == a.Prefix.Masked() && !secondary {
 			gone = append(gone, key)
 		} else {
 			last = false
@@ -186,6 +200,18 @@ func (k *Kernel) flushed(a provision.Addr) []provision.Key {
 		}
 	}
 	return gone
+}
+
+// isSecondary reports whether another address of a's subnet was there first.
+func (k *Kernel) isSecondary(a provision.Addr) bool {
+	for key, o := range k.objects {
+		b, ok := o.(provision.Addr)
+		if ok && b.NS == a.NS && b.Dev == a.Dev && b.Prefix.Addr().Is4() && key != a.Key() &&
+			b.Prefix.Masked() == a.Prefix.Masked() && k.born[key] < k.born[a.Key()] {
+			return true
+		}
+	}
+	return false
 }
 
 // routable refuses a route whose gateway no connected address or route of the

@@ -64,7 +64,7 @@ func doBridge(sp *space, s provision.Step, b provision.Bridge) error {
 		// A bridge takes the smallest MTU of its ports unless someone changed
 		// it, and giving it the one that it has is no change: hence another
 		// one first.
-		err := createDevice(sp, b.Name, ifinfo(0, false), macAttr(b.MAC), mtuAttr(b.MTU-1), bridgeInfo(b, false))
+		err := createDevice(sp, b.Name, ifinfo(0, false), macAttr(b.MAC), mtuAttr(b.MTU-1), bridgeInfo(b, ""))
 		if err != nil && !errors.Is(err, unix.EEXIST) {
 			return err
 		}
@@ -88,13 +88,13 @@ func doBridge(sp *space, s provision.Step, b provision.Bridge) error {
 	if err := normalise(sp, b.Name, extra); err != nil {
 		return err
 	}
-	return changeDevice(sp, b.Name, b.Up, macAttr(b.MAC), mtuAttr(b.MTU), bridgeInfo(b, extra != ""))
+	return changeDevice(sp, b.Name, b.Up, macAttr(b.MAC), mtuAttr(b.MTU), bridgeInfo(b, extra))
 }
 
 // bridgeInfo holds what only bridges have. Without the forward delay of zero a
 // port would swallow everything for its first seconds, even without STP. Where
-// people changed something all of it is put back.
-func bridgeInfo(b provision.Bridge, changed bool) *nl.RtAttr {
+// people changed something it is put back; not every kernel takes every setting.
+func bridgeInfo(b provision.Bridge, extra string) *nl.RtAttr {
 	info := nl.NewRtAttr(unix.IFLA_LINKINFO, nil)
 	info.AddRtAttr(nl.IFLA_INFO_KIND, nl.NonZeroTerminated("bridge"))
 	data := info.AddRtAttr(nl.IFLA_INFO_DATA, nil)
@@ -107,11 +107,9 @@ func bridgeInfo(b provision.Bridge, changed bool) *nl.RtAttr {
 	}
 	data.AddRtAttr(nl.IFLA_BR_STP_STATE, nl.Uint32Attr(stp))
 	data.AddRtAttr(nl.IFLA_BR_MCAST_SNOOPING, boolAttr(b.Snooping))
-	if changed {
-		for _, s := range bridgeSettings {
-			if s.attr != nl.IFLA_BR_FORWARD_DELAY {
-				data.AddRtAttr(s.attrOf())
-			}
+	for _, s := range bridgeSettings {
+		if s.attr != nl.IFLA_BR_FORWARD_DELAY && s.in(extra) {
+			data.AddRtAttr(s.attrOf())
 		}
 	}
 	return info
@@ -136,11 +134,13 @@ func doVXLAN(sp *space, s provision.Step, x provision.VXLAN) error {
 		if err := normalise(sp, x.Name, old.Extra); err != nil {
 			return err
 		}
-		attrs := []*nl.RtAttr{macAttr(x.MAC), mtuAttr(x.MTU)}
 		if old.Local != x.Local || old.Learning != x.Learning || old.Extra != "" {
-			attrs = append(attrs, vxlanChange(x, old.Extra))
+			// The kernel takes no MTU together with these.
+			if err := changeDevice(sp, x.Name, x.Up, vxlanChange(x, old.Extra)); err != nil {
+				return err
+			}
 		}
-		return changeDevice(sp, x.Name, x.Up, attrs...)
+		return changeDevice(sp, x.Name, x.Up, macAttr(x.MAC), mtuAttr(x.MTU))
 	}
 	return sp.withIndex(x.Dev, func(dev int) error {
 		err := createDevice(sp, x.Name, ifinfo(0, x.Up), macAttr(x.MAC), mtuAttr(x.MTU), vxlanInfo(x, dev))
@@ -168,7 +168,9 @@ func vxlanChange(x provision.VXLAN, extra string) *nl.RtAttr {
 		return info
 	}
 	for _, s := range vxlanSettings {
-		data.AddRtAttr(s.attrOf())
+		if s.in(extra) {
+			data.AddRtAttr(s.attrOf())
+		}
 	}
 	if strings.Contains(extra, "remote ") {
 		if x.Local.Is6() {
@@ -231,7 +233,7 @@ func doPort(sp *space, s provision.Step, p provision.Port) error {
 			info.AddRtAttr(nl.IFLA_BRPORT_MODE, boolAttr(p.Hairpin))
 			if old, ok := s.Old.(provision.Port); ok {
 				for _, s := range portSettings {
-					if strings.Contains(old.Extra, s.name+" ") {
+					if s.in(old.Extra) {
 						info.AddRtAttr(s.attrOf())
 					}
 				}

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"net/netip"
 	"os"
 	"strings"
 
@@ -115,9 +114,12 @@ func (h *Host) repairNamespace(n provision.Namespace) error {
 	if err := markLo(sp.conn, n.Mark); err != nil {
 		return err
 	}
-	loopback := provision.Addr{NS: n.Name, Dev: "lo", Prefix: netip.MustParsePrefix("127.0.0.1/8")}
-	if err := errors.Join(sp.addAddr(loIndex, loopback.Prefix), sp.addOwnRoutes(loIndex, loopback.Prefix)); err != nil {
+	if err := errors.Join(sp.addAddr(loIndex, loPrefix), sp.addOwnRoutes(loIndex, loPrefix)); err != nil {
 		return fmt.Errorf("add 127.0.0.1/8 to lo: %w", err)
+	}
+	// Where IPv6 is switched off there is no ::1 either.
+	if err := sp.addAddr(loIndex, loPrefix6); err != nil && !errors.Is(err, unix.EACCES) && !errors.Is(err, unix.EOPNOTSUPP) {
+		return fmt.Errorf("add ::1/128 to lo: %w", err)
 	}
 	rules, err := allRules(sp.conn)
 	if err != nil {

@@ -124,7 +124,14 @@ func keepNeighbours(sp *space, index int, change func() error) error {
 func doFDB(sp *space, op provision.Op, f provision.FDB) error {
 	return sp.withIndex(f.Dev, func(index int) error {
 		del := func() error {
-			return goneIs(unix.ENOENT, sp.conn.do(fdbRequest(unix.RTM_DELNEIGH, 0, index, f), nil))
+			req := fdbRequest(unix.RTM_DELNEIGH, 0, index, f)
+			err := sp.conn.do(req, nil)
+			if errors.Is(err, unix.EOPNOTSUPP) && !f.Dst.IsValid() { // the device is no port but a bridge
+				req = fdbRequest(unix.RTM_DELNEIGH, 0, index, f)
+				req.Data[0].(*netlink.Ndmsg).Flags = netlink.NTF_SELF
+				err = sp.conn.do(req, nil)
+			}
+			return goneIs(unix.ENOENT, err)
 		}
 		if op == provision.Delete {
 			return del()

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"net/netip"
 	"strings"
 	"sync"
@@ -45,10 +46,12 @@ func (h *Host) Observe(ctx context.Context, want provision.State) (provision.Sta
 
 	var objects []provision.Object
 	byName := map[string]*view{}
+	secondary := map[provision.Key]bool{}
 	for _, v := range views {
 		if v != nil {
 			byName[v.name] = v
 			objects = append(objects, v.objects...)
+			maps.Copy(secondary, v.secondary)
 		}
 	}
 	host, err := h.lookAtHost(want.Lab, byName, &w)
@@ -87,7 +90,7 @@ func (h *Host) Observe(ctx context.Context, want provision.State) (provision.Sta
 		return provision.State{}, fmt.Errorf("look for processes: %w", err)
 	}
 	objects = append(objects, processes...)
-	return provision.NewState(want.Lab, objects...).WithTaken(taken), nil
+	return provision.NewState(want.Lab, objects...).WithSecondary(secondary).WithTaken(taken), nil
 }
 
 // wish is what of a wanted state decides what is looked at.
@@ -129,12 +132,14 @@ type view struct {
 	devices []device
 	byName  map[string]device
 	cabled  map[string]bool // links that are ends of wanted cables
+
+	secondary map[provision.Key]bool // addresses that are
 }
 
 // look reads the namespace called name. It returns nil if that is none of the
 // lab's business.
 func (h *Host) look(ctx context.Context, name string, w wish) (*view, error) {
-	v := &view{name: name, cabled: map[string]bool{}}
+	v := &view{name: name, cabled: map[string]bool{}, secondary: map[provision.Key]bool{}}
 	key := provision.Namespace{Name: name}.Key()
 	sp, err := h.spaces.acquire(name)
 	if errors.Is(err, netns.ErrNoNamespace) {
@@ -230,6 +235,9 @@ func (v *view) read(c *conn, w wish) error {
 		case a.ownLinkLocal(d) && !w.has(o.Key()):
 		default:
 			v.objects = append(v.objects, o)
+			if a.flags&unix.IFA_F_SECONDARY != 0 && a.prefix.Addr().Is4() {
+				v.secondary[o.Key()] = true
+			}
 		}
 	}
 	for _, r := range observedRoutes(v.name, others) {
@@ -300,17 +308,34 @@ func describeLo(lo device, addrs []address, own ownRoutes) string {
 		if !own[ownRoute{lo.index, unix.RT_TABLE_LOCAL, loPrefix.Masked()}] {
 			return "without local " + loPrefix.Masked().String()
 		}
-		return "up"
+		return describeLo6(lo, addrs)
 	}
 	return "without " + loPrefix.String()
 }
 
+// describeLo6 misses ::1 only where IPv6 is in use.
+func describeLo6(lo device, addrs []address) string {
+	used := false
+	for _, a := range addrs {
+		used = used || a.prefix.Addr().Is6()
+		if a.link == lo.index && a.prefix == loPrefix6 {
+			return "up"
+		}
+	}
+	if used {
+		return "without " + loPrefix6.String()
+	}
+	return "up"
+}
+
 const loMTU = 65536
+
+var loPrefix6 = netip.PrefixFrom(netip.IPv6Loopback(), 128)
 
 var loPrefix = netip.PrefixFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), 8)
 
 func isLoAddr(p netip.Prefix) bool {
-	return p == loPrefix || p == netip.PrefixFrom(netip.IPv6Loopback(), 128)
+	return p == loPrefix || p == loPrefix6
 }
 
 // cables finds the wanted cables whose ends are connected.

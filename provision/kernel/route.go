@@ -41,17 +41,21 @@ func routes(c *conn, names map[int]string) (routeEntries, error) {
 	})
 }
 
-// observedRoutes names the namespace and numbers routes of one key.
+// observedRoutes names the namespace and numbers routes of one key, those last
+// that no lab can ask for.
 func observedRoutes(ns string, entries routeEntries) []provision.Route {
 	twins := map[provision.Key]int{}
 	found := make([]provision.Route, len(entries))
-	for i, e := range entries {
-		r := e.route
-		r.NS = ns
-		key := r.Key()
-		r.Twin = twins[key]
-		twins[key]++
-		found[i] = r
+	for _, odd := range []bool{false, true} {
+		for i, e := range entries {
+			if r := e.route; (r.Extra != "") == odd {
+				r.NS = ns
+				key := r.Key()
+				r.Twin = twins[key]
+				twins[key]++
+				found[i] = r
+			}
+		}
 	}
 	return found
 }

@@ -86,6 +86,11 @@ func (s setting) attrOf() (int, []byte) {
 	return int(s.attr), b
 }
 
+// in reports whether words that changed returned are about s.
+func (s setting) in(words string) bool {
+	return strings.HasPrefix(words, s.name+" ") || strings.Contains(words, ", "+s.name+" ")
+}
+
 // changed returns, in words, that a setting has another value than on a new
 // device, or "".
 func changed(list []setting, kind uint16, v []byte) string {
