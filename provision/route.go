@@ -171,7 +171,9 @@ func (r Route) recreate(old Object) string {
 	if o := old.(Route); o.Extra != "" {
 		return o.Extra + " cannot change"
 	}
-	if r.To.Addr().Is6() && (r.Hops != "" || old.(Route).Hops != "") {
+	// The kernel looks for the new gateway through the old route, and several
+	// next hops are several routes to it (net/ipv6/route.c).
+	if o := old.(Route); r.To.Addr().Is6() && (r.Hop != o.Hop || r.Hops != o.Hops) {
 		return "IPv6 next hops cannot be replaced"
 	}
 	return ""
