@@ -3,64 +3,33 @@ package provision_test
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"math/rand/v2"
-	"strings"
 	"sync/atomic"
 	"testing"
 
 	"netlab/provision"
 	"netlab/provision/fake"
+	"netlab/provision/kerneltest"
 )
 
-// randomLab writes a lab file with a random network, nodes, pods and services.
-func randomLab(rng *rand.Rand) string {
-	var b strings.Builder
-	mode := []string{"vxlan", "flat", "routed", "none"}[rng.IntN(4)]
-	vni := ""
-	if mode == "vxlan" {
-		vni = fmt.Sprintf(", vxlan: {vni: %d}", 1+rng.IntN(2))
-	}
-	uplink := rng.IntN(2) == 0
-	fmt.Fprintf(&b, "name: x\nnetwork: {mode: %s, mtu: %d%s}\nbridges: [{name: fabric, uplink: %t}]\nnodes:\n", mode, 1400+100*rng.IntN(2), vni, uplink)
-	nodes := 1 + rng.IntN(4)
-	for i := range nodes {
-		fmt.Fprintf(&b, "  - name: n%d\n", i)
-		switch rng.IntN(6) {
-		case 0:
-			fmt.Fprintf(&b, "    interfaces: [{name: eth0, bridge: fabric, ip: 172.30.0.%d}]\n", 100+i)
-		case 1:
-			fmt.Fprintf(&b, "    podSubnet: 10.244.%d.0/24\n", 100+i)
-		case 2:
-			fmt.Fprintf(&b, "    routes: [{to: 10.%d.0.0/16, via: 172.30.0.1}]\n", rng.IntN(3))
-		case 3:
-			fmt.Fprintf(&b, "    sysctls: {net.ipv4.ip_forward: %d}\n    rules: [{from: 10.%d.0.0/16, table: 300}]\n", rng.IntN(2), rng.IntN(3))
-		}
-	}
-	if rng.IntN(2) == 0 {
-		b.WriteString("  - {name: out, cluster: false, interfaces: [{name: eth0, bridge: fabric}, {name: eth1, peer: \"far:eth0\", ip: 10.9.0.1/30}]}\n  - {name: far, cluster: false, interfaces: [{name: eth0, peer: \"out:eth1\"}]}\n")
-	}
-	b.WriteString("pods:\n")
-	for i := range 1 + rng.IntN(6) {
-		fmt.Fprintf(&b, "  - {name: p%d, node: n%d, labels: {app: a%d}}\n", rng.IntN(3)+3*i, rng.IntN(nodes), rng.IntN(2))
-	}
-	b.WriteString("services:\n")
-	for i := range 1 + rng.IntN(2) {
-		fmt.Fprintf(&b, "  - {name: s%d, selector: {app: a%d}, ports: [{port: %d}]}\n", i, rng.IntN(2), 80+rng.IntN(2))
-	}
-	return b.String()
-}
+var chains = flag.Int("chains", 300, "how many chains of random labs, each made out of the one before, converge on the fake")
 
 func randomState(t *testing.T, seed uint64) provision.State {
 	t.Helper()
-	return provision.Desired(load(t, fmt.Sprintf("seed-%d.yaml", seed), randomLab(rand.New(rand.NewPCG(seed, 1)))))
+	return provision.Desired(load(t, fmt.Sprintf("seed-%d.yaml", seed), kerneltest.RandomLab(rand.New(rand.NewPCG(seed, 1)), "x")))
 }
 
 // TestApplyConverges is the property that makes netlab a reconciler: from any
 // lab to any other, one Apply leaves nothing to do.
 func TestApplyConverges(t *testing.T) {
 	ctx := t.Context()
-	for seed := range uint64(300) {
+	labs := *chains
+	if testing.Short() {
+		labs /= 10
+	}
+	for seed := range uint64(labs) {
 		k := &fake.Kernel{}
 		former := provision.State{Lab: "x"}
 		for i := range uint64(4) {

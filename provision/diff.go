@@ -110,7 +110,7 @@ func (d *differ) findLost() {
 		}
 	}
 	queue := slices.Collect(maps.Values(d.deletes))
-	for _, o := range d.flushed() {
+	for _, o := range append(d.flushed(), d.overwritten()...) {
 		if !d.lost[o.Key()] {
 			d.lost[o.Key()] = true
 			queue = append(queue, o)
@@ -210,6 +210,41 @@ func (d *differ) flushed() []Object {
 		}
 	}
 	return lost
+}
+
+// overwritten returns the parameters of interfaces that the kernel sets when
+// forwarding is switched for the whole namespace (net/ipv4/devinet.c,
+// inet_forward_change; net/ipv6/addrconf.c, addrconf_forward_change).
+func (d *differ) overwritten() []Object {
+	switched := map[Key]bool{} // namespace and family
+	for k, w := range d.want.objects {
+		family := forwardingFamily(k.Name)
+		if h, there := d.have.objects[k]; k.Kind == KindSysctl && family != "" && (!there || h != w) {
+			switched[Key{NS: k.NS, Name: family}] = true
+		}
+	}
+	if len(switched) == 0 {
+		return nil
+	}
+	var lost []Object
+	for k, o := range d.have.objects {
+		if k.Kind == KindLinkSysctl && strings.HasSuffix(k.Name, ".forwarding") && switched[Key{NS: k.NS, Name: k.Name[:len("net.ipv4")]}] {
+			lost = append(lost, o)
+		}
+	}
+	return lost
+}
+
+// forwardingFamily returns the beginning of the names of a family's parameters
+// if name is the one that switches forwarding.
+func forwardingFamily(name string) string {
+	switch name {
+	case "net.ipv4.ip_forward", "net.ipv4.conf.all.forwarding":
+		return "net.ipv4"
+	case "net.ipv6.conf.all.forwarding":
+		return "net.ipv6"
+	}
+	return ""
 }
 
 func anyIPv4(addrs []Addr) bool {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 	"sync"
 
 	"netlab/provision"
@@ -89,7 +90,7 @@ func (k *Kernel) Do(_ context.Context, s provision.Step) error {
 	}
 	old, had := k.objects[key]
 	switch {
-	case s.Op == provision.Create && had && old != s.Object:
+	case s.Op == provision.Create && had && old != s.Object && key.Kind != provision.KindSysctl && key.Kind != provision.KindLinkSysctl:
 		return fmt.Errorf("%v exists and differs", key)
 	case s.Op == provision.Update && !had:
 		return fmt.Errorf("%v does not exist", key)
@@ -139,6 +140,9 @@ func (k *Kernel) put(o provision.Object) {
 	k.objects[o.Key()] = o
 	for _, c := range o.Claims() {
 		k.claims[c] = o.Key()
+	}
+	if s, ok := o.(provision.Sysctl); ok && s.Name == "net.ipv4.ip_forward" {
+		k.forward(s)
 	}
 }
 
@@ -200,6 +204,18 @@ func (k *Kernel) flushed(a provision.Addr) []provision.Key {
 		}
 	}
 	return gone
+}
+
+// forward sets the forwarding of every interface, as the kernel does when it is
+// switched for the whole namespace.
+func (k *Kernel) forward(all provision.Sysctl) {
+	for key, o := range k.objects {
+		s, ok := o.(provision.Sysctl)
+		if ok && s.NS == all.NS && s.Dev != "" && strings.HasPrefix(s.Name, "net.ipv4.") && strings.HasSuffix(s.Name, ".forwarding") {
+			s.Value = all.Value
+			k.objects[key] = s
+		}
+	}
 }
 
 // isSecondary reports whether another address of a's subnet was there first.
