@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 
 	"github.com/agext/levenshtein"
@@ -31,7 +32,7 @@ func newApp(sys system) *cli.App {
 		Commands: []*cli.Command{
 			upCommand(sys), planCommand(sys), downCommand(sys), verifyCommand(sys),
 			statusCommand(sys), execCommand(sys), logsCommand(sys), shellCommand(sys),
-			validateCommand(sys), listCommand(sys), doctorCommand(sys), reportCommand(sys),
+			initCommand(sys), validateCommand(sys), listCommand(sys), doctorCommand(sys), reportCommand(sys),
 			traceCommand(sys), completionCommand(sys), versionCommand(sys), superviseCommand(),
 		},
 	}
@@ -46,19 +47,40 @@ func newApp(sys system) *cli.App {
 }
 
 func badUsage(c *cli.Context, err error, _ bool) error {
-	text := strings.TrimPrefix(err.Error(), "flag provided but not defined: ")
-	if text != err.Error() {
-		flag := strings.TrimLeft(text, "-")
-		if len(flag) > 1 {
-			flag = "-" + flag
+	if flag, ok := strings.CutPrefix(err.Error(), "flag provided but not defined: -"); ok {
+		err = fmt.Errorf("there is no flag %s", dashed(flag))
+		if best := nearest(flag, flagNames(c.Command)); best != "" {
+			return usageError("%v\n    hint: did you mean %s?", err, dashed(best))
 		}
-		err = fmt.Errorf("there is no flag -%s", flag)
+	}
+	if m := badDuration.FindStringSubmatch(err.Error()); m != nil {
+		return usageError("--%s %s: that is no duration\n    hint: write it with its unit, such as 5s or 2m", m[2], m[1])
 	}
 	name := c.Command.FullName()
 	if name == "" || name == c.App.Name {
 		return usageError("%v\n    hint: netlab --help lists the commands", err)
 	}
 	return usageError("%v\n    hint: netlab %s --help shows what it takes", err, name)
+}
+
+// badDuration is what package flag says of a value that it cannot parse. The
+// only values of that kind are durations.
+var badDuration = regexp.MustCompile(`^invalid value "(.*)" for flag -(\S+): parse error$`)
+
+// dashed writes a flag as people do.
+func dashed(flag string) string {
+	if len(flag) == 1 {
+		return "-" + flag
+	}
+	return "--" + flag
+}
+
+func flagNames(c *cli.Command) []string {
+	var names []string
+	for _, f := range c.Flags {
+		names = append(names, f.Names()...)
+	}
+	return names
 }
 
 // noCommand runs when the first word is no command.
@@ -116,6 +138,9 @@ func reorder(app *cli.App, argv []string) ([]string, error) {
 	}
 	if argv[len(argv)-1] == "--generate-bash-completion" {
 		return argv, nil
+	}
+	if argv[1] == "--version" || argv[1] == "-v" {
+		argv = append([]string{argv[0], "version"}, argv[2:]...)
 	}
 	command := app.Command(argv[1])
 	if command == nil {

@@ -26,7 +26,7 @@ the pod. The exit code is the command's own; 125 means that netlab could not run
 that it is no program, 127 that there is none of that name.
 
 Examples:
-   netlab exec two-node client -- ping -c 3 web
+   netlab exec two-node client -- curl http://web
    netlab exec two-node node-a -- iptables-save -t nat
    netlab exec two-node client -- tcpdump -ni eth0`,
 		Flags: []cli.Flag{
@@ -75,7 +75,11 @@ Example:
 			if shell == "" {
 				shell = "sh"
 			}
-			fmt.Fprintf(sys.stderr, "shell in %s of lab %s; exit leaves it\n", strings.TrimPrefix(name, "node/"), c.Args().First())
+			if lab, _, err := sys.load(c.Args().First()); err == nil {
+				if _, err := namespaceOf(lab, name); err == nil {
+					fmt.Fprintf(sys.stderr, "shell in %s of lab %s; exit leaves it\n", strings.TrimPrefix(name, "node/"), lab.Name)
+				}
+			}
 			return enter(sys, c.Args().First(), name, []string{shell})
 		},
 		BashComplete: completeNames(sys),

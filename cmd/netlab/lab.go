@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"slices"
 	"strings"
 
 	"netlab/labs"
@@ -27,13 +28,14 @@ func isPath(arg string) bool {
 func (sys system) find(arg string) (source, error) {
 	switch {
 	case arg == "-":
-		data, err := io.ReadAll(io.LimitReader(sys.stdin, maxLabFile+1))
+		data, err := sys.read(func() ([]byte, error) { return io.ReadAll(io.LimitReader(sys.stdin, maxLabFile+1)) })
 		if err != nil {
 			return source{}, fmt.Errorf("read standard input: %w", err)
 		}
 		return source{"-", data}, nil
 	case isPath(arg):
-		return readLabFile(arg)
+		data, err := sys.read(func() ([]byte, error) { return readLabFile(arg) })
+		return source{arg, data}, err
 	}
 	if saved, err := savedLab(arg); err == nil {
 		return saved, nil
@@ -48,33 +50,61 @@ func (sys system) find(arg string) (source, error) {
 // what is longer.
 const maxLabFile = 17 << 20
 
-func readLabFile(path string) (source, error) {
+// read runs f, which may wait for somebody at the other end of a pipe, and
+// gives up when the user does.
+func (sys system) read(f func() ([]byte, error)) ([]byte, error) {
+	type result struct {
+		data []byte
+		err  error
+	}
+	done := make(chan result, 1)
+	go func() {
+		data, err := f()
+		done <- result{data, err}
+	}()
+	select {
+	case r := <-done:
+		return r.data, r.err
+	case <-sys.interrupted:
+		return nil, errInterrupted
+	}
+}
+
+// errInterrupted ends what the user does not want to wait for any longer.
+var errInterrupted = errors.New("interrupted")
+
+func readLabFile(path string) ([]byte, error) {
 	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return source{}, usageError("%s: there is no such file\n    hint: \"netlab list\" shows the labs that ship; \"netlab up two-node\" needs no file", path)
+		return nil, usageError("%s: there is no such file\n    hint: \"netlab list\" shows the labs that ship; \"netlab up two-node\" needs no file", path)
 	}
 	if err != nil {
-		return source{}, &codeError{exitUsage, err}
+		return nil, &codeError{exitUsage, err}
 	}
 	defer f.Close()
 	data, err := io.ReadAll(io.LimitReader(f, maxLabFile+1))
 	if err != nil {
-		return source{}, &codeError{exitUsage, err}
+		return nil, &codeError{exitUsage, err}
 	}
-	return source{path, data}, nil
+	return data, nil
 }
 
 func unknownLab(name string) error {
 	known := labs.Shipped()
-	if up, err := runningLabs(); err == nil {
-		known = append(known, up...)
+	up, err := runningLabs()
+	known = append(known, up...)
+	if slices.Contains(up, name) {
+		return usageError("lab %q is up, but the copy of its file is gone\n    hint: name the file itself, or remove the lab with \"netlab down %s\"", name, name)
 	}
-	if _, err := os.Stat(name); err == nil {
+	if info, err := os.Stat(name); err == nil && !info.IsDir() {
 		return usageError("there is no lab called %q, but a file: write ./%s", name, name)
 	}
 	hint := "\"netlab list\" shows the labs there are; a file is a path with a / or ends in .yaml"
 	if best := nearest(name, known); best != "" {
 		hint = fmt.Sprintf("did you mean %q?", best)
+	}
+	if err != nil {
+		hint += "; labs that are up can be seen by root only"
 	}
 	return usageError("there is no lab called %q\n    hint: %s", name, hint)
 }

@@ -11,6 +11,8 @@ import (
 	"os/signal"
 	"syscall"
 
+	"github.com/urfave/cli/v2"
+
 	"netlab/labs"
 	"netlab/provision/runtime"
 )
@@ -31,7 +33,8 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // the second signal ends the process at once
 	code := run(ctx, os.Args, system{
-		stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr,
+		interrupted: ctx.Done(),
+		stdin:       os.Stdin, stdout: os.Stdout, stderr: os.Stderr,
 		getenv: os.Getenv, open: openMachine,
 	})
 	stop()
@@ -42,6 +45,7 @@ func main() {
 type system struct {
 	stdin          io.Reader
 	stdout, stderr io.Writer
+	interrupted    <-chan struct{} // closed when the user has lost patience
 	getenv         func(string) string
 	open           func(lab string) (host, error)
 }
@@ -55,6 +59,9 @@ func run(ctx context.Context, args []string, sys system) int {
 	}
 	if err == nil {
 		return exitOK
+	}
+	if errors.Is(err, context.Canceled) {
+		err = errInterrupted
 	}
 	if text := err.Error(); text != "" {
 		fmt.Fprintln(sys.stderr, text)
@@ -85,10 +92,11 @@ func usageError(format string, args ...any) error {
 func exitCode(err error) int {
 	var coded *codeError
 	var diagnostics labs.Diagnostics
+	var helpless cli.ExitCoder // what the library says of "netlab help nonsense"
 	switch {
 	case errors.As(err, &coded):
 		return coded.code
-	case errors.As(err, &diagnostics):
+	case errors.As(err, &diagnostics), errors.As(err, &helpless):
 		return exitUsage
 	}
 	return exitFailed

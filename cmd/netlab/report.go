@@ -57,6 +57,9 @@ func report(ctx context.Context, sys system, labArg, file string, out output) er
 	if err != nil {
 		return err
 	}
+	if err := sys.knows(name, labArg); err != nil {
+		return err
+	}
 	now := time.Now()
 	if file == "" {
 		file = fmt.Sprintf("netlab-report-%s-%s.tar.gz", name, now.UTC().Format("20060102T150405Z"))
@@ -83,6 +86,22 @@ func report(ctx context.Context, sys system, labArg, file string, out output) er
 		}{name, file, e.names()})
 	}
 	_, err = fmt.Fprintf(out.stdout, "%s: %d parts, %d kB\n", file, len(e.parts), (len(archive)+1023)/1024)
+	return err
+}
+
+// knows refuses a name under which there is neither a lab file nor anything on
+// this host. It takes the right to look.
+func (sys system) knows(name, labArg string) error {
+	h, err := sys.open(name)
+	if err != nil {
+		return err
+	}
+	defer h.Close()
+	up, err := h.Labs()
+	if err != nil || contains(up, name) {
+		return err
+	}
+	_, err = sys.find(labArg)
 	return err
 }
 

@@ -256,11 +256,18 @@ func (s serviceView) rows() []table.Row {
 	}
 	var rows []table.Row
 	for _, p := range s.Ports {
-		address := "headless"
-		if len(s.ClusterIPs) > 0 {
-			address = s.ClusterIPs[0]
+		port := ":" + strconv.Itoa(int(p.Port)) + "/" + p.Protocol
+		address := "headless" + port
+		for i, vip := range s.ClusterIPs {
+			if strings.Contains(vip, ":") {
+				vip = "[" + vip + "]"
+			}
+			if i == 0 {
+				address = vip + port
+			} else {
+				address += " " + vip + port
+			}
 		}
-		address += ":" + strconv.Itoa(int(p.Port)) + "/" + p.Protocol
 		if p.NodePort != 0 {
 			address += " node port " + strconv.Itoa(int(p.NodePort))
 		}
