@@ -11,6 +11,7 @@ type parting struct {
 	seen *Hop // the hop that differs; nil if nothing more was seen
 	want *Hop // nil if nothing more was expected
 	last *Hop // the last hop that they share, as it was seen
+	twin *Hop // and as it was expected
 	way  *Path
 }
 
@@ -38,7 +39,7 @@ func part(seen, want *Path) parting {
 	a, b := plain(seen), plain(want)
 	p := parting{way: want}
 	for p.same < len(a) && p.same < len(b) && alike(a[p.same], b[p.same]) {
-		p.last = a[p.same]
+		p.last, p.twin = a[p.same], b[p.same]
 		p.same++
 	}
 	if p.same < len(a) {

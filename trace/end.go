@@ -125,18 +125,36 @@ func (b *builder) lostFrame(last *Hop) Fault {
 	if !b.link(last.NS, bridge).Up {
 		return Fault{Step: "bridge", Why: "the bridge " + bridge + " is down"}
 	}
+	known := false
 	for _, f := range b.space(last.NS).FDB {
 		if f.MAC != last.Header.DstMAC {
 			continue
 		}
+		known = true
 		if f.Dev == link.Name && last.Dir == In && !link.Hairpin {
 			return Fault{Step: "bridge", Why: fmt.Sprintf("%s would have to send the frame back through %s, by which it came, and hairpin is off there", bridge, f.Dev)}
 		}
-		if port := b.link(last.NS, f.Dev); !port.Up {
-			return Fault{Step: "interface", Why: "the interface " + f.Dev + " is down"}
+		if why := b.link(last.NS, f.Dev).trouble(); why != "" {
+			return Fault{Step: "interface", Why: why}
+		}
+	}
+	for _, l := range b.space(last.NS).Links {
+		if why := l.trouble(); why != "" && l.Master == bridge && !known {
+			return Fault{Step: "interface", Why: fmt.Sprintf("%s does not know where %s is, and %s", bridge, last.Header.DstMAC, why)}
 		}
 	}
 	return Fault{}
+}
+
+// trouble says why nothing can leave by an interface, "" if it can.
+func (l Link) trouble() string {
+	switch {
+	case !l.Up:
+		return "the interface " + l.Name + " is down"
+	case !l.Carrier && l.Kind != "vxlan" && l.Kind != "":
+		return "the interface " + l.Name + " has no carrier: the other end of its cable is down or missing"
+	}
+	return ""
 }
 
 // lostRoute looks at what the routing table said.
@@ -148,20 +166,28 @@ func (b *builder) lostRoute(last *Hop) Fault {
 		}
 		dst := f.Dst.String()
 		if last.Dir == In && !f.Answer.Local && !b.forwards(last.NS, f.Dst) {
-			return Fault{Step: "forwarding", Why: fmt.Sprintf("the packet is for %s, not for this namespace, which does not forward: %s is 0", dst, forwardName(f.Dst))}
+			return Fault{Step: "forwarding", Why: fmt.Sprintf("the packet is for %s, and this namespace does not forward (%s is 0)", dst, forwardName(f.Dst))}
 		}
 		switch {
-		case strings.Contains(f.Answer.Err, "cross-device"):
+		case last.Dir == In && f.Answer.Err != "" && b.strict(last):
 			return Fault{Step: "rp_filter", Why: fmt.Sprintf("rp_filter drops it: the way back to %s does not lead through %s", last.Header.Src, last.Iface)}
 		case f.Answer.Err != "":
 			return Fault{Step: "route lookup", Why: "route lookup for " + dst + " says: " + f.Answer.Err}
 		case f.Answer.Route.Type == "blackhole":
 			return Fault{Step: "route lookup", Why: "route lookup for " + dst + " chose " + f.Answer.Route.text()}
-		case !b.link(last.NS, f.Answer.Dev).Up && f.Answer.Dev != "lo":
-			return Fault{Step: "interface", Why: "the interface " + f.Answer.Dev + " is down"}
+		}
+		if why := b.link(last.NS, f.Answer.Dev).trouble(); why != "" && f.Answer.Dev != "lo" {
+			return Fault{Step: "interface", Why: why}
 		}
 	}
 	return Fault{}
+}
+
+// strict reports whether the interface by which a packet came in drops what
+// would not go back the same way.
+func (b *builder) strict(last *Hop) bool {
+	s := b.space(last.NS).Sysctls
+	return s["net.ipv4.conf.all.rp_filter"] == "1" || s["net.ipv4.conf."+last.Iface+".rp_filter"] == "1"
 }
 
 func (b *builder) forwards(ns string, dst netip.Addr) bool {

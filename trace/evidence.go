@@ -89,15 +89,17 @@ type Space struct {
 
 // Link is an interface.
 type Link struct {
-	Name    string
-	Kind    string // as ip -d link prints it
-	Master  string
-	MAC     labs.MAC
-	MTU     int
-	Up      bool
-	Hairpin bool
-	VNI     uint32
-	Peer    string // interface at the other end, where that is in this namespace too
+	Name      string
+	Kind      string // as ip -d link prints it
+	Master    string
+	MAC       labs.MAC
+	MTU       int
+	Up        bool
+	Carrier   bool // the other end of its cable is up too
+	Hairpin   bool
+	VNI       uint32
+	Index     int
+	PeerIndex int // of the other end of a cable, in the namespace where that is
 }
 
 // Addr is an address of an interface.

@@ -61,7 +61,9 @@ func (b *builder) path(l leg, list []sighting) Path {
 	p := Path{Chance: 1}
 	b.told = map[string]bool{}
 	list = b.clean(list)
-	p.Hops = append(p.Hops, b.origin(l, list))
+	if len(list) == 0 || list[0].frame.Out { // otherwise whoever made it was not watched
+		p.Hops = append(p.Hops, b.origin(l, list))
+	}
 	for _, s := range list {
 		dir := In
 		if s.frame.Out {

@@ -51,6 +51,7 @@ func pick(ev *Evidence) selected {
 			s.back = append(s.back, seen)
 		}
 	}
+	s.there, s.back = ordered(ev, s.there), ordered(ev, s.back)
 	return s
 }
 

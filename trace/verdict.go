@@ -14,7 +14,7 @@ func (r *Report) Verdict() string {
 		s := who + " is answered by " + r.answerer()
 		return s + r.summary()
 	case Refused:
-		return who + " is refused by " + r.answerer() + r.summary()
+		return who + " is refused by " + r.answerer() + r.refusal() + r.summary()
 	case OneWay:
 		if t.There.End.Kind == Delivered {
 			return who + " arrives at " + r.Names.Title(t.There.End.NS) + r.summary()
@@ -34,10 +34,33 @@ func (r *Report) answerer() string {
 	if len(back.Hops) == 0 {
 		return "somebody unseen"
 	}
-	made := back.Hops[0]
-	s := r.Names.Space(made.NS) + " (" + endText(made.Header.source()) + ")"
-	if node := r.Names.homes[made.NS]; node != "" {
+	first := &back.Hops[0]
+	who := endText(first.Header.source())
+	if first.Dir != Made {
+		if name := r.Names.Addr(first.Header.Src); name != "" {
+			who = name + " (" + who + ")"
+		}
+		return who
+	}
+	s := r.Names.Space(first.NS) + " (" + who + ")"
+	if node := r.Names.homes[first.NS]; node != "" {
 		s += " on " + node
+	}
+	return s
+}
+
+// refusal says how a connection was refused.
+func (r *Report) refusal() string {
+	back := &r.Trace.Back
+	if len(back.Hops) == 0 {
+		return ""
+	}
+	first := &back.Hops[0]
+	s := " (" + first.Header.What() + ")"
+	closed := first.Header.TCP.Flags&RST != 0 || first.NS == r.Trace.There.End.NS
+	if end := r.Trace.There.End; end.Kind == Delivered && closed {
+		last := &r.Trace.There.last().Header
+		s += fmt.Sprintf(": nothing listens on port %d there", last.DstPort)
 	}
 	return s
 }

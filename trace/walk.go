@@ -228,7 +228,7 @@ func (w *walk) decide(l *land, p passed, in string) []route {
 			all = append(all, w.deliver(l, one, in)...)
 			continue
 		case in != "" && !l.forwards(in, r.header.Dst.Is6()):
-			all = append(all, one.fact(f).stop(l.ns, "forwarding", "the packet is not for this namespace and it does not forward: "+forwardName(r.header.Dst)+" is 0")...)
+			all = append(all, one.fact(f).stop(l.ns, "forwarding", fmt.Sprintf("the packet is for %s, and this namespace does not forward (%s is 0)", r.header.Dst, forwardName(r.header.Dst)))...)
 			continue
 		}
 		f.NextHop = r.header.Dst

@@ -38,8 +38,8 @@ func (s *space) links() error {
 	for _, l := range list {
 		a := l.Attrs()
 		link := trace.Link{
-			Name: a.Name, Kind: l.Type(), Master: s.names[a.MasterIndex], MAC: macOf(a.HardwareAddr),
-			MTU: a.MTU, Up: a.Flags&net.FlagUp != 0 && a.OperState != netlink.OperLowerLayerDown && a.OperState != netlink.OperDown,
+			Name: a.Name, Index: a.Index, PeerIndex: a.ParentIndex, Kind: l.Type(), Master: s.names[a.MasterIndex], MAC: macOf(a.HardwareAddr),
+			MTU: a.MTU, Up: a.Flags&net.FlagUp != 0, Carrier: a.OperState != netlink.OperLowerLayerDown && a.OperState != netlink.OperDown,
 			Hairpin: a.Protinfo != nil && a.Protinfo.Hairpin,
 		}
 		if v, ok := l.(*netlink.Vxlan); ok {
