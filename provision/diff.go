@@ -227,8 +227,9 @@ func (d *differ) overwritten() []Object {
 		return nil
 	}
 	var lost []Object
-	for k, o := range d.have.objects {
-		if k.Kind == KindLinkSysctl && strings.HasSuffix(k.Name, ".forwarding") && switched[Key{NS: k.NS, Name: k.Name[:len("net.ipv4")]}] {
+	for k := range d.want.objects {
+		o, there := d.have.objects[k]
+		if there && k.Kind == KindLinkSysctl && strings.HasSuffix(k.Name, ".forwarding") && switched[Key{NS: k.NS, Name: k.Name[:len("net.ipv4")]}] {
 			lost = append(lost, o)
 		}
 	}
