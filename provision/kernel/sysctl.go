@@ -80,7 +80,14 @@ func (h *Host) doSysctl(op provision.Op, s provision.Sysctl) error {
 			return err
 		}
 	}
-	err = h.pool.Do(s.NS, func() error { return writeSysctl(path, value) })
+	write := func() error { return writeSysctl(path, value) }
+	err = h.pool.Do(s.NS, write)
+	if op != provision.Delete && lacksBridgeNetfilter(path, err) {
+		if err := h.loadBridgeNetfilter(); err != nil {
+			return err
+		}
+		err = h.pool.Do(s.NS, write)
+	}
 	if op == provision.Delete && s.Name == groupRange && errors.Is(err, unix.EINVAL) {
 		return nil // a user namespace without the groups that stand for nobody: there is no way back
 	}
