@@ -171,10 +171,17 @@ func (r Route) recreate(old Object) string {
 	if o := old.(Route); o.Extra != "" {
 		return o.Extra + " cannot change"
 	}
-	// The kernel looks for the new gateway through the old route, and several
-	// next hops are several routes to it (net/ipv6/route.c).
-	if o := old.(Route); r.To.Addr().Is6() && (r.Hop != o.Hop || r.Hops != o.Hops) {
+	if !r.To.Addr().Is6() {
+		return ""
+	}
+	// To the kernel several next hops are several routes, and it looks for a
+	// gateway that is on link through the route that is to be replaced
+	// (net/ipv6/route.c, ip6_route_check_nh_onlink).
+	switch o := old.(Route); {
+	case r.Hops != "" || o.Hops != "":
 		return "IPv6 next hops cannot be replaced"
+	case r.Hop.OnLink && r.Hop.Dev != o.Hop.Dev:
+		return "an IPv6 gateway on another link cannot replace this one"
 	}
 	return ""
 }
