@@ -80,7 +80,7 @@ func (d *desired) bridge(b *labs.Bridge) {
 	}
 	d.add(Bridge{NS: b.NS, Name: SwitchIface, MAC: b.MAC, MTU: d.lab.Network.MTU, Up: true})
 	for _, a := range b.Gateways {
-		d.add(Addr{NS: b.NS, Dev: SwitchIface, Prefix: a})
+		d.addr(b.NS, SwitchIface, a)
 	}
 	if uplinked(b) {
 		d.uplink(b)
@@ -94,7 +94,7 @@ func (d *desired) node(n *labs.Node) {
 	for _, i := range n.Interfaces {
 		d.cable(n, i)
 		for _, a := range i.Addrs {
-			d.add(Addr{NS: n.NS, Dev: i.Name, Prefix: a})
+			d.addr(n.NS, i.Name, a)
 		}
 	}
 	for _, r := range n.Routes {
@@ -145,7 +145,7 @@ func (d *desired) pod(p *labs.Pod) {
 		B: End{NS: node.NS, Name: p.HostIface, MAC: p.HostMAC, MTU: mtu, Up: true},
 	})
 	for _, a := range p.Addrs {
-		d.add(Addr{NS: p.NS, Dev: PodIface, Prefix: a})
+		d.addr(p.NS, PodIface, a)
 	}
 	if d.lab.Network.Mode == labs.ModeRouted {
 		d.routedPod(node, p)

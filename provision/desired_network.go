@@ -24,7 +24,7 @@ func (d *desired) dataPlane(n *labs.Node) {
 	}
 	d.add(Bridge{NS: n.NS, Name: BridgeIface, MAC: n.BridgeMAC, MTU: net.PodMTU, Up: true})
 	for i, subnet := range n.PodSubnets {
-		d.add(Addr{NS: n.NS, Dev: BridgeIface, Prefix: netip.PrefixFrom(n.PodGateways[i], subnet.Bits())})
+		d.addr(n.NS, BridgeIface, netip.PrefixFrom(n.PodGateways[i], subnet.Bits()))
 	}
 	switch net.Mode {
 	case labs.ModeVXLAN:
@@ -47,7 +47,7 @@ func (d *desired) vxlanNode(n *labs.Node) {
 		VNI: net.VNI, Port: net.VXLANPort, Local: n.Addrs()[0], Dev: first.Name,
 	})
 	for _, subnet := range n.PodSubnets {
-		d.add(Addr{NS: n.NS, Dev: net.VXLANIface, Prefix: single(subnet.Addr())})
+		d.addr(n.NS, net.VXLANIface, single(subnet.Addr()))
 	}
 	for i := range d.lab.Nodes {
 		far := &d.lab.Nodes[i]
@@ -105,7 +105,7 @@ func (d *desired) routedPod(n *labs.Node, p *labs.Pod) {
 		gw := calicoGateway
 		if a.Addr().Is6() {
 			gw = calicoGateway6
-			d.add(Addr{NS: n.NS, Dev: dev, Prefix: netip.PrefixFrom(gw, 64)})
+			d.addr(n.NS, dev, netip.PrefixFrom(gw, 64))
 		} else {
 			d.add(Route{NS: p.NS, Table: MainTable, To: single(gw), Type: Unicast, Hop: Hop{Dev: PodIface}})
 		}

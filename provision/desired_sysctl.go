@@ -1,6 +1,7 @@
 package provision
 
 import (
+	"net/netip"
 	"strings"
 
 	"netlab/labs"
@@ -23,6 +24,15 @@ func sysctlDevice(name string) string {
 		return ""
 	}
 	return dev
+}
+
+// addr adds an address. A device on which IPv6 was switched off loses all its
+// addresses and takes none, so that it is on belongs to one of IPv6.
+func (d *desired) addr(ns, dev string, p netip.Prefix) {
+	if p.Addr().Is6() {
+		d.sysctl(ns, "net.ipv6.conf."+dev+".disable_ipv6", "0")
+	}
+	d.add(Addr{NS: ns, Dev: dev, Prefix: p})
 }
 
 // hush keeps a namespace of a lab without IPv6 from sending anything by
