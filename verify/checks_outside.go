@@ -77,8 +77,9 @@ func (b *builder) fromOutside(from *End, p port) {
 		return
 	}
 	n := b.net.nodes[name]
-	ip := sameFamily(n.Addrs(), p.at.Addr())
-	if _, back := b.net.ping(from.Node, ip); !ip.IsValid() || !back {
+	if ip := sameFamily(n.Addrs(), p.at.Addr()); !ip.IsValid() {
+		return
+	} else if _, back := b.net.ping(from.Node, ip); !back {
 		return
 	}
 	eps := p.endpoints()

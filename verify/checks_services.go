@@ -192,7 +192,7 @@ func (b *builder) behind(from *End, n *labs.Node, p port, eps []labs.Endpoint, m
 		case from.Kind == labs.RefPod:
 			servers[i].Src = sameFamily(from.Addrs, e.Addr)
 		default:
-			servers[i].Src = b.seenAt(from.Node, n)
+			servers[i].Src = b.seenAt(from.Node, n, e.Addr)
 		}
 	}
 	return servers, true
@@ -200,8 +200,8 @@ func (b *builder) behind(from *End, n *labs.Node, p port, eps []labs.Endpoint, m
 
 // seenAt returns the source address with which packets of one machine arrive
 // at node n.
-func (b *builder) seenAt(from string, n *labs.Node) netip.Addr {
-	for _, dst := range n.Addrs() {
+func (b *builder) seenAt(from string, n *labs.Node, like netip.Addr) netip.Addr {
+	if dst := sameFamily(n.Addrs(), like); dst.IsValid() {
 		if src, ok := b.net.source(from, dst); ok {
 			if there, ok := b.net.walk(from, src, dst); ok {
 				return there.src

@@ -3,6 +3,7 @@ package verify
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -112,22 +113,18 @@ func judgeAffinity(c *Check, o *Observation) (seen, reason, skip string) {
 	return "", "", ""
 }
 
-// described says who is behind a service whose endpoints do not answer.
+// described says what is missing where a connection is refused, as far as it is
+// known.
 func described(servers []Server) string {
-	var words []string
-	for _, s := range servers {
-		switch {
-		case s.Program.BuiltIn():
-			words = append(words, s.String())
-		case s.Program == Absent:
-			words = append(words, fmt.Sprintf("no container of %s has %s port %d", s.On.Name, strings.ToUpper(string(s.Kind)), s.At.Port()))
-		}
-	}
-	if len(words) != 1 || len(servers) != 1 {
+	if len(servers) == 0 {
 		return ""
 	}
-	if servers[0].Program == Absent {
-		return ": " + words[0]
+	first := servers[0]
+	switch {
+	case !slices.ContainsFunc(servers, func(s Server) bool { return s.Program != Absent }):
+		return fmt.Sprintf(": no container of %s has %s port %d", first.On.Name, strings.ToUpper(string(first.Kind)), first.At.Port())
+	case len(servers) == 1 && first.Container != "":
+		return fmt.Sprintf(": %s is not there", first)
 	}
-	return ": " + words[0] + " is not there"
+	return ""
 }

@@ -2,6 +2,7 @@ package verify
 
 import (
 	"math"
+	"sort"
 	"time"
 )
 
@@ -85,13 +86,11 @@ func triesDouble(n int, alarm float64) int {
 // rare returns the lowest number of successes that are reached with a
 // probability below limit.
 func rare(n int, p, limit float64) int {
-	many := 0.0
-	for k := n; k >= 0; k-- {
-		if many += chance(n, p, k); many >= limit {
-			return k + 1
-		}
-	}
-	return 0
+	least := int(float64(n) * p)
+	return least + sort.Search(n+1-least, func(more int) bool {
+		_, many := tails(n, p, least+more)
+		return many < limit
+	})
 }
 
 // tails returns the probabilities of at most k and of at least k successes in

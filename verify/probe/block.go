@@ -43,7 +43,7 @@ func (r *run) exchangeAll(checks, samples []int) {
 	})
 	for _, b := range schedule(r.checks, samples, r.budgets(before)) {
 		if r.ctx.Err() == nil {
-			r.sample(b)
+			r.sample(b, &slow)
 		}
 	}
 	again.Wait()

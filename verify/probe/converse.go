@@ -46,7 +46,7 @@ func (r *run) converseFor(d *dialing, c *verify.Check, fd int, gap time.Duration
 		return verify.Answer{}, cerr
 	}
 	if c.Kind == verify.UDP {
-		d.noteLocal(conn)
+		r.note(d, conn, unix.IPPROTO_UDP)
 		return r.ask(d, file, conn, deadline)
 	}
 	soon := time.Now().Add(gap)
@@ -57,13 +57,15 @@ func (r *run) converseFor(d *dialing, c *verify.Check, fd int, gap time.Duration
 		if errors.Is(err, os.ErrDeadlineExceeded) && soon.Before(deadline) {
 			return verify.Answer{}, lost(conn, err)
 		}
+		r.note(d, conn, unix.IPPROTO_TCP)
 		return verify.Answer{}, explain(conn, err)
 	}
 	return r.listenTo(d, file, deadline)
 }
 
-// noteLocal keeps the address that a socket has got.
-func (d *dialing) noteLocal(conn syscall.RawConn) {
+// note keeps where a socket asks from and that there is something to forget.
+func (r *run) note(d *dialing, conn syscall.RawConn, proto uint8) {
+	defer func() { r.flows.add(flow{proto, d.local, d.to}) }()
 	_ = conn.Control(func(fd uintptr) {
 		switch a, _ := unix.Getsockname(int(fd)); a := a.(type) {
 		case *unix.SockaddrInet4:

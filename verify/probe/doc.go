@@ -15,7 +15,12 @@
 //   - Packets in flight are bounded, so that queues between namespaces do not
 //     overflow. What is lost all the same is sent again.
 //
-// Listeners, connections and learned neighbours are gone when Probe returns.
+// Built-in servers that the lab runs are asked who they are; where a pod runs
+// nothing a listener takes its place. What is not answered soon is left to itself
+// while the rest goes on, so that one dead pod is waited for once.
+//
+// Listeners, connections, learned neighbours and the UDP flows that connection
+// tracking would remember are gone when Probe returns.
 // Probe changes no setting and needs no more than the privileges that its user
 // has in the namespaces themselves.
 package probe

@@ -63,6 +63,7 @@ func (p Prober) Probe(ctx context.Context, checks []verify.Check, report func(i 
 	wg.Go(func() { r.silent(quiet) }) // takes its time, whatever else goes on
 	r.exchangeAll(rest, samples)
 	wg.Wait()
+	r.forgetFlows()
 	return ctx.Err()
 }
 
@@ -90,6 +91,7 @@ type run struct {
 	twinsOnce sync.Once
 	twins     map[uint64][]string // names of namespaces by their inode
 
+	flows   flows
 	servers *servers
 	readers sync.WaitGroup
 	lanes   [4]echoes // pings of the blocks, those of two kinds that are to get no answer, and late ones

@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"netlab/labs"
@@ -12,7 +13,8 @@ import (
 
 // sampling is a sample under way.
 type sampling struct {
-	task task
+	task  task
+	leave func() // nobody need wait for it any more
 
 	mu     sync.Mutex
 	o      verify.Observation
@@ -31,43 +33,39 @@ type bindings struct {
 // atOnce is how many questions of one sample are open at a time.
 const atOnce = 8
 
-// sample takes samples, all at once. Affinity comes into being with the first
-// question of a client, so all clients ask once before any asks again.
-func (r *run) sample(checks []int) {
-	var list []*sampling
+// sample takes samples, all at once, and returns when all are taken or take
+// long; these go on and belong to late.
+func (r *run) sample(checks []int, late *sync.WaitGroup) {
+	var fresh sync.WaitGroup
 	for _, t := range r.tasks(checks) {
 		s := &sampling{task: t, bound: map[bindings]bool{}}
 		s.o.Outcome = labs.Reachable
-		list = append(list, s)
+		fresh.Add(1)
+		s.leave = sync.OnceFunc(fresh.Done)
+		late.Go(func() {
+			defer s.leave()
+			start := time.Now()
+			r.take(s)
+			s.o.RTT = time.Since(start)
+			r.done(t, s.o, s.err)
+		})
 	}
-	r.round(list, func(s *sampling) {
-		if sm := s.task.check.More.Sample; sm.Aim == verify.Affinity {
-			r.askInTurns(s, len(sm.Clients), false)
-		}
-	})
-	r.round(list, func(s *sampling) {
-		start := time.Now()
-		switch sm := s.task.check.More.Sample; sm.Aim {
-		case verify.Affinity:
-			r.askInTurns(s, sm.Tries, true)
-		case verify.Hairpin:
-			r.askUntilMet(s)
-		default:
-			r.askInTurns(s, sm.Tries, true)
-		}
-		s.o.RTT = time.Since(start)
-	})
-	for _, s := range list {
-		r.done(s.task, s.o, s.err)
-	}
+	fresh.Wait()
 }
 
-func (r *run) round(list []*sampling, f func(*sampling)) {
-	var wg sync.WaitGroup
-	for _, s := range list {
-		wg.Go(func() { f(s) })
+// take takes one sample. Affinity comes into being with the first question of a
+// client: two at a time could lead to two endpoints. So each asks once before
+// any asks again.
+func (r *run) take(s *sampling) {
+	switch sm := s.task.check.More.Sample; sm.Aim {
+	case verify.Hairpin:
+		r.askUntilMet(s)
+	case verify.Affinity:
+		r.askInTurns(s, len(sm.Clients), false)
+		r.askInTurns(s, sm.Tries, true)
+	default:
+		r.askInTurns(s, sm.Tries, true)
 	}
-	wg.Wait()
 }
 
 // askInTurns lets the clients ask in turns, some at a time.
@@ -113,8 +111,14 @@ func (r *run) askOnce(s *sampling, client int, count bool) verify.Answer {
 	for {
 		d, err := r.newDialing(s.task, c.More.Sample.Clients[client].From.NS)
 		if err == nil {
-			end := r.pace.begin(func() {})
+			var made atomic.Bool
+			end := r.pace.begin(func() {
+				if !made.Load() {
+					s.leave()
+				}
+			})
 			r.try(d)
+			made.Store(true)
 			end()
 			err = d.err
 		}

@@ -1,0 +1,160 @@
+package probe
+
+import (
+	"encoding/binary"
+	"errors"
+	"net/netip"
+	"sync"
+
+	"github.com/vishvananda/netlink/nl"
+	"golang.org/x/sys/unix"
+)
+
+// flow is one direction of a conversation.
+type flow struct {
+	proto    uint8
+	from, to netip.AddrPort
+}
+
+// flows are the UDP conversations of a run and the TCP connections that could
+// not be made. The kernel remembers for a while how it translated them, and
+// treats the next one from the same port alike; an ended TCP connection it
+// forgets. It is safe for concurrent use.
+type flows struct {
+	mu    sync.Mutex
+	begun map[flow]bool
+}
+
+func (f *flows) add(one flow) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.begun == nil {
+		f.begun = map[flow]bool{}
+	}
+	f.begun[one] = true
+}
+
+// take returns all flows and keeps none.
+func (f *flows) take() map[flow]bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	all := f.begun
+	f.begun = nil
+	return all
+}
+
+// mostHops is how many machines may translate one flow.
+const mostHops = 4
+
+// forgetFlows deletes what the machines remember of the flows of the run. Where one translated a flow, it went on as another one, which the
+// next machine may remember.
+func (r *run) forgetFlows() {
+	machines := map[string]*space{}
+	for i := range r.checks {
+		for _, e := range ends(&r.checks[i]) {
+			if e.Host == nil && r.spaces[e.NS].err == nil {
+				machines[e.NS] = r.spaces[e.NS]
+			}
+		}
+	}
+	for range mostHops {
+		some := r.flows.take()
+		if len(some) == 0 {
+			return
+		}
+		r.each(machines, func(s *space) {
+			// A machine that tracks nothing has nothing to forget, and what
+			// cannot be deleted ages away by itself.
+			_ = r.in(s.name, func() error { return r.forgetIn(some) })
+		})
+	}
+}
+
+// forgetIn deletes flows in the namespace of the calling thread.
+func (r *run) forgetIn(some map[flow]bool) error {
+	socket, err := nl.Subscribe(unix.NETLINK_NETFILTER)
+	if err != nil {
+		return err
+	}
+	defer socket.Close()
+	for f := range some {
+		found, err := ask(socket, nl.IPCTNL_MSG_CT_GET, f)
+		if errors.Is(err, unix.ENOENT) || len(found) == 0 {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		if on, ok := goesOn(f.proto, found[0]); ok && on != f {
+			r.flows.add(on)
+		}
+		if _, err := ask(socket, nl.IPCTNL_MSG_CT_DELETE, f); err != nil && !errors.Is(err, unix.ENOENT) {
+			return err
+		}
+	}
+	return nil
+}
+
+// Attributes of connection tracking, as linux/netfilter/nfnetlink_conntrack.h
+// numbers them.
+const (
+	ctOrig, ctReply                = 1, 2
+	ctIP, ctProto                  = 1, 2
+	ctSrc4, ctDst4, ctSrc6, ctDst6 = 1, 2, 3, 4
+	ctNumber, ctSrcPort, ctDstPort = 1, 2, 3
+)
+
+// ask sends a request about the entry of a flow.
+func ask(socket *nl.NetlinkSocket, command int, f flow) ([][]byte, error) {
+	family, src, dst := uint8(unix.AF_INET), ctSrc4, ctDst4
+	if f.to.Addr().Is6() {
+		family, src, dst = unix.AF_INET6, ctSrc6, ctDst6
+	}
+	req := nl.NewNetlinkRequest(unix.NFNL_SUBSYS_CTNETLINK<<8|command, unix.NLM_F_ACK)
+	req.Sockets = map[int]*nl.SocketHandle{unix.NETLINK_NETFILTER: {Socket: socket}}
+	req.AddData(&nl.Nfgenmsg{NfgenFamily: family, Version: nl.NFNETLINK_V0})
+	tuple := nl.NewRtAttr(ctOrig|unix.NLA_F_NESTED, nil)
+	ip := tuple.AddRtAttr(ctIP|unix.NLA_F_NESTED, nil)
+	ip.AddRtAttr(src, f.from.Addr().AsSlice())
+	ip.AddRtAttr(dst, f.to.Addr().AsSlice())
+	proto := tuple.AddRtAttr(ctProto|unix.NLA_F_NESTED, nil)
+	proto.AddRtAttr(ctNumber, []byte{f.proto})
+	proto.AddRtAttr(ctSrcPort, binary.BigEndian.AppendUint16(nil, f.from.Port()))
+	proto.AddRtAttr(ctDstPort, binary.BigEndian.AppendUint16(nil, f.to.Port()))
+	req.AddData(tuple)
+	return req.Execute(unix.NETLINK_NETFILTER, 0)
+}
+
+// goesOn returns the flow that an entry was made into: its answers, turned
+// round.
+func goesOn(number uint8, entry []byte) (f flow, ok bool) {
+	const header = 4
+	if len(entry) < header {
+		return f, false
+	}
+	reply := inside(inside(entry[header:])[ctReply])
+	ip, proto := inside(reply[ctIP]), inside(reply[ctProto])
+	src, ok1 := netip.AddrFromSlice(append(ip[ctSrc4], ip[ctSrc6]...))
+	dst, ok2 := netip.AddrFromSlice(append(ip[ctDst4], ip[ctDst6]...))
+	if !ok1 || !ok2 || len(proto[ctSrcPort]) != 2 || len(proto[ctDstPort]) != 2 {
+		return f, false
+	}
+	return flow{
+		proto: number,
+		from:  netip.AddrPortFrom(dst, binary.BigEndian.Uint16(proto[ctDstPort])),
+		to:    netip.AddrPortFrom(src, binary.BigEndian.Uint16(proto[ctSrcPort])),
+	}, true
+}
+
+// inside returns the attributes that b holds.
+func inside(b []byte) map[int][]byte {
+	list, err := nl.ParseRouteAttr(b)
+	if err != nil {
+		return nil
+	}
+	values := map[int][]byte{}
+	for _, a := range list {
+		values[int(a.Attr.Type&^unix.NLA_F_NESTED)] = a.Value
+	}
+	return values
+}
