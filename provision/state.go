@@ -92,12 +92,13 @@ func (s State) WithSecondary(addrs map[Key]bool) State {
 	return s
 }
 
-// Hint returns what to observe for s: its objects, and the sysctls that the
-// lab had when it was applied last.
+// Hint returns what to observe for s: its objects, and the sysctls and addresses
+// that the lab had when it was applied last, some of which look like the
+// kernel's own.
 func (s State) Hint() State {
 	hint := State{Lab: s.Lab, objects: make(map[Key]Object, len(s.objects))}
 	for k, o := range s.former {
-		if k.Kind == KindSysctl || k.Kind == KindLinkSysctl {
+		if k.Kind == KindSysctl || k.Kind == KindLinkSysctl || k.Kind == KindAddr {
 			hint.objects[k] = o
 		}
 	}

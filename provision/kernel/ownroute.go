@@ -20,10 +20,10 @@ type ownRoute struct {
 // ownRoutes are those that are there.
 type ownRoutes map[ownRoute]bool
 
-// connected returns the route to the neighbours of an address, and whether it
-// has any.
+// connected returns the route to the neighbours of an address, and whether the
+// kernel makes one: IPv6 has it for an address without neighbours, too.
 func (a address) connected() (ownRoute, bool) {
-	return ownRoute{a.link, unix.RT_TABLE_MAIN, a.prefix.Masked()}, !a.prefix.IsSingleIP()
+	return ownRoute{a.link, unix.RT_TABLE_MAIN, a.prefix.Masked()}, a.prefix.Addr().Is6() || !a.prefix.IsSingleIP()
 }
 
 // itself returns the route that makes an address one of this namespace.
@@ -38,7 +38,7 @@ func (r ownRoutes) missing(a address, d device) string {
 		return ""
 	}
 	var lacks []string
-	if c, ok := a.connected(); ok && !r[c] && !a.prefix.Addr().IsLoopback() {
+	if c, ok := a.connected(); ok && !r[c] && !a.prefix.Addr().IsLoopback() && !a.prefix.IsSingleIP() {
 		lacks = append(lacks, c.to.String())
 	}
 	if a.prefix.Addr().Is4() && !r[a.itself()] {
