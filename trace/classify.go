@@ -8,17 +8,18 @@ import "net/netip"
 // A packet that passes a namespace twice has a list of steps for each time.
 func classify(ev *Evidence) map[place][][]FilterStep {
 	f := newFollower(ev.Probe)
-	first := map[leg]identity{}
 	outer := map[outerID]leg{}
-	for i := range ev.Frames { // the same packets as in pick
-		if h, err := DecodeFrame(ev.Frames[i].Data, ev.VXLANPort); err == nil {
-			l := f.leg(&h)
-			if h.Inner != nil && l != stranger {
-				outer[outerOf(&h)] = l
-			}
-			if _, ok := first[l]; !ok && l != stranger && (l == back || ev.Frames[i].NS == ev.From) {
-				first[l] = identify(&h)
-			}
+	var mine []sighting
+	for i := range ev.Frames {
+		if h, err := DecodeFrame(ev.Frames[i].Data, ev.VXLANPort); err == nil && h.Proto != ProtoARP {
+			f.learn(&h)
+			mine = append(mine, sighting{&ev.Frames[i], h})
+		}
+	}
+	first := f.first(ev, mine)
+	for i := range mine {
+		if h := &mine[i].header; h.Inner != nil && f.leg(h) != stranger {
+			outer[outerOf(h)] = f.leg(h)
 		}
 	}
 	steps := map[place][][]FilterStep{}

@@ -90,6 +90,22 @@ func (r *Report) Judge() {
 	}
 }
 
+// AsExpected reports whether the exchange went as the lab file says, be it that
+// it says that packets are lost.
+func (r *Report) AsExpected() bool {
+	t := &r.Trace
+	there, back := r.partings()
+	switch {
+	case there.way == nil || !there.ended() || there.way.End.Kind != t.There.End.Kind:
+		return false
+	case t.There.End.Kind != Delivered || t.Result.State == OneWay:
+		return true
+	case len(t.Back.Hops) == 0:
+		return false
+	}
+	return back.ended() && back.way != nil && back.way.End.Kind == t.Back.End.Kind && !r.untranslated()
+}
+
 // partings compares both directions.
 func (r *Report) partings() (there, back parting) {
 	var out, in []Path

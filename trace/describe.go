@@ -135,6 +135,20 @@ func (f Filtered) lines() []labelled {
 	return lines
 }
 
+// every lists all rules that were met.
+func (f Filtered) every() []labelled {
+	var lines []labelled
+	label := "netfilter"
+	for _, s := range f.Steps {
+		lines = append(lines, labelled{label, s.text()})
+		label = ""
+		if s.Rule != "" {
+			lines = append(lines, labelled{"", "    " + s.Rule})
+		}
+	}
+	return lines
+}
+
 func (s FilterStep) text() string {
 	at := s.Table + " " + s.Chain
 	if s.Number == 0 && s.Rule == "" {

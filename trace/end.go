@@ -52,6 +52,9 @@ func (b *builder) arrived(last *Hop) bool {
 	if last.Dir != In || last.Header.Inner != nil || b.droppedBy(last).Why != "" {
 		return false
 	}
+	if last.Iface == "lo" {
+		return true
+	}
 	for _, f := range last.Facts {
 		if r, ok := f.(Routed); ok {
 			return r.Answer.Local && r.Answer.Err == ""

@@ -15,7 +15,7 @@ type Evidence struct {
 	VXLANPort uint16 // behind which tunnel packets are recognised; 0: none
 
 	Sent    time.Time
-	Frames  []Frame // in the order of time; those of one namespace in the order of the kernel
+	Frames  []Frame // those of one namespace in the order of the kernel
 	Events  []Event // of netfilter, those of one namespace in the order of the kernel
 	Spaces  map[string]*Space
 	Lookups map[Lookup]Answer
@@ -25,10 +25,10 @@ type Evidence struct {
 // Frame is a packet as an interface saw it.
 type Frame struct {
 	NS, Iface string
-	Out       bool // it leaves through the interface
-	Stranger  bool // its MAC is not the interface's: the kernel drops it unless a bridge takes it
-	Time      time.Time
-	Data      []byte // from the Ethernet header on
+	Out       bool      // it leaves through the interface
+	Stranger  bool      // its MAC is not the interface's: the kernel drops it unless a bridge takes it
+	Time      time.Time // zero if the kernel did not say
+	Data      []byte    // from the Ethernet header on
 }
 
 // Event is one message of the kernel about a packet in netfilter.

@@ -22,6 +22,15 @@ type Question struct {
 // Way is one of the ways that an exchange may take.
 type Way struct{ There, Back Path }
 
+// Target returns the end that the packet is for where it arrives: what a
+// service's address has become.
+func (w *Way) Target() netip.AddrPort {
+	if last := w.There.last(); last != nil {
+		return last.Header.destination()
+	}
+	return netip.AddrPort{}
+}
+
 // Expected follows a packet through a state of a lab, and the answer to it
 // back. There are several ways where rules or routes have a choice, the most
 // likely first.

@@ -33,7 +33,12 @@ func nextSpace(ev *Evidence, out []sighting, names []string, queues map[string][
 			earliest = ns
 		}
 	}
-	if len(out) == 0 {
+	if len(out) == 0 { // whoever makes a packet sends it before anybody takes it in
+		for _, ns := range names {
+			if queues[ns][0].frame.Out {
+				return ns
+			}
+		}
 		return earliest
 	}
 	last := out[len(out)-1].frame

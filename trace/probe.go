@@ -45,9 +45,21 @@ func newFollower(p Probe) *follower {
 	return &follower{probe: p, sent: map[[2]netip.AddrPort]bool{}}
 }
 
+// learn takes note of the ends of UDP packets, of which answers are known. A
+// server may send back what it was sent: where the ends are those of an answer
+// already they stay so.
+func (f *follower) learn(h *Header) {
+	if h.Inner != nil {
+		h = h.Inner
+	}
+	if h.Proto == ProtoUDP && f.probe.Proto == ProtoUDP && bytes.HasPrefix(h.payload, f.probe.Nonce[:]) && !f.sent[reverse(h)] {
+		f.sent[[2]netip.AddrPort{h.source(), h.destination()}] = true
+	}
+}
+
 // leg returns to which direction a packet belongs. An error message belongs to
 // the direction against that of the packet it is about, a tunnel packet to
-// that of what it carries. Packets must be shown in the order they were seen in.
+// that of what it carries. All packets must have been learned before.
 func (f *follower) leg(h *Header) leg {
 	switch {
 	case h.Inner != nil:
@@ -61,11 +73,10 @@ func (f *follower) leg(h *Header) leg {
 	case ProtoTCP:
 		return f.tcp(h.TCP)
 	case ProtoUDP:
-		if bytes.HasPrefix(h.payload, f.probe.Nonce[:]) && !f.sent[reverse(h)] {
-			f.sent[[2]netip.AddrPort{h.source(), h.destination()}] = true
+		switch {
+		case bytes.HasPrefix(h.payload, f.probe.Nonce[:]) && f.sent[[2]netip.AddrPort{h.source(), h.destination()}]:
 			return there
-		}
-		if f.sent[reverse(h)] {
+		case f.sent[reverse(h)]:
 			return back
 		}
 	case ProtoICMP, ProtoICMP6:

@@ -9,12 +9,13 @@ import (
 
 // Report is everything there is to say about an exchange.
 type Report struct {
-	Lab      string
-	From, To string // as people call them
-	Trace    Trace
-	Expected []Way // from the lab file; several where rules draw lots
-	Names    Names
-	Parting  string // where the way that was seen leaves the expected one, "" if nowhere
+	Lab       string
+	From, To  string // as people call them
+	Trace     Trace
+	Expected  []Way // from the lab file; several where rules draw lots
+	Names     Names
+	VXLANPort uint16
+	Parting   string // where the way that was seen leaves the expected one, "" if nowhere
 }
 
 // Names are what people call things of a lab.

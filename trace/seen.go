@@ -3,6 +3,7 @@ package trace
 import (
 	"net/netip"
 	"slices"
+	"time"
 )
 
 // Trace is an exchange as it was seen.
@@ -69,13 +70,21 @@ func (b *builder) path(l leg, list []sighting) Path {
 		if s.frame.Out {
 			dir = Out
 		}
-		p.Hops = append(p.Hops, Hop{NS: s.frame.NS, Dir: dir, Iface: s.frame.Iface, Header: s.header, After: s.frame.Time.Sub(b.ev.Sent), Data: s.frame.Data})
+		p.Hops = append(p.Hops, Hop{NS: s.frame.NS, Dir: dir, Iface: s.frame.Iface, Header: s.header, After: b.after(s.frame), Data: s.frame.Data})
 	}
 	for i := range p.Hops {
 		b.facts(l, &p, i)
 	}
 	b.end(&p, len(list) > 0 && list[len(list)-1].frame.Stranger && b.link(p.last().NS, p.last().Iface).Master == "")
 	return p
+}
+
+// after returns when a frame was seen, 0 if the kernel did not say.
+func (b *builder) after(f *Frame) time.Duration {
+	if f.Time.IsZero() {
+		return 0
+	}
+	return f.Time.Sub(b.ev.Sent)
 }
 
 // origin returns the hop at which a packet is made.
@@ -85,13 +94,18 @@ func (b *builder) origin(l leg, list []sighting) Hop {
 		return Hop{NS: b.ev.From, Dir: Made, Header: h}
 	}
 	first := list[0]
-	hop := Hop{NS: first.frame.NS, Dir: Made, Header: first.header, After: first.frame.Time.Sub(b.ev.Sent)}
+	hop := Hop{NS: first.frame.NS, Dir: Made, Header: first.header, After: b.after(first.frame)}
 	if hop.Header.Inner != nil {
 		hop.Header = *hop.Header.Inner
 	}
 	hop.Header.Ether = false
 	if l == there {
 		// What leaves may have been translated already.
+		for _, t := range b.space(hop.NS).Tracked {
+			if t.Reply == reverse(&hop.Header) {
+				hop.Header.Src, hop.Header.SrcPort = t.Orig[0].Addr(), t.Orig[0].Port()
+			}
+		}
 		hop.Header.Dst, hop.Header.DstPort = b.ev.Probe.Dst.Addr(), b.ev.Probe.Dst.Port()
 	} else if t, ok := b.tracked(hop.NS, &hop.Header, true); ok && t.translated() {
 		hop.Header.Src, hop.Header.SrcPort = t.Reply[0].Addr(), t.Reply[0].Port()

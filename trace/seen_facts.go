@@ -35,6 +35,8 @@ func (b *builder) facts(l leg, p *Path, i int) {
 	case hop.Dir == Out && link.Kind == "bridge" && next != nil:
 		b.bridged(link.Name, hop, next)
 	case hop.Dir == Out: // lo, before it comes in again
+	case hop.Iface == "lo":
+		b.filtered(hop, place{hop.NS, l, false})
 	case link.Master != "" && next == nil && hop.Dir == In:
 		b.filtered(hop, place{hop.NS, l, false})
 	default:
@@ -192,11 +194,6 @@ func (b *builder) masks(ns string, dst netip.Addr, a Answer) []Mask {
 	return list
 }
 
-func newMask(to netip.Prefix, dst netip.Addr, dev string, via netip.Addr) Mask {
-	and := netip.PrefixFrom(dst, to.Bits()).Masked().Addr()
-	return Mask{To: to, Dev: dev, Via: via, And: and, Match: and == to.Masked().Addr()}
-}
-
 // resolved adds how the MAC of the next hop was found.
 func (b *builder) resolved(hop, next *Hop, ip netip.Addr, dev string) {
 	if dev == "lo" {
@@ -209,8 +206,8 @@ func (b *builder) resolved(hop, next *Hop, ip netip.Addr, dev string) {
 		}
 	}
 	for _, s := range b.asks {
-		at := s.frame.Time.Sub(b.ev.Sent)
-		if s.frame.NS != hop.NS || s.frame.Iface != dev || at < hop.After-slack || next != nil && at > next.After+slack {
+		at := b.after(s.frame)
+		if s.frame.NS != hop.NS || s.frame.Iface != dev || at != 0 && (at < hop.After-slack || next != nil && next.After != 0 && at > next.After+slack) {
 			continue
 		}
 		arp := s.header.ARP

@@ -3,6 +3,7 @@ package trace
 import (
 	"net/netip"
 	"slices"
+	"time"
 )
 
 // sighting is a packet of the exchange at an interface.
@@ -23,7 +24,7 @@ type selected struct {
 func pick(ev *Evidence) selected {
 	var s selected
 	f := newFollower(ev.Probe)
-	var first [3]*identity
+	var mine []sighting
 	for i := range ev.Frames {
 		h, err := DecodeFrame(ev.Frames[i].Data, ev.VXLANPort)
 		if err != nil {
@@ -34,25 +35,42 @@ func pick(ev *Evidence) selected {
 			s.asks = append(s.asks, seen)
 			continue
 		}
-		l := f.leg(&h)
-		if l == stranger || first[there] == nil && (l == back || ev.Frames[i].NS != ev.From) {
-			continue
-		}
-		id := identify(&h)
-		if first[l] == nil {
-			first[l] = &id
-		}
-		switch {
-		case *first[l] != id:
-			s.others = append(s.others, seen.frame)
+		f.learn(&h)
+		mine = append(mine, seen)
+	}
+	first := f.first(ev, mine)
+	for _, x := range mine {
+		switch l := f.leg(&x.header); {
+		case l == stranger:
+		case first[l] != identify(&x.header):
+			s.others = append(s.others, x.frame)
 		case l == there:
-			s.there = append(s.there, seen)
+			s.there = append(s.there, x)
 		default:
-			s.back = append(s.back, seen)
+			s.back = append(s.back, x)
 		}
 	}
 	s.there, s.back = ordered(ev, s.there), ordered(ev, s.back)
 	return s
+}
+
+// first returns what the packets are known by that are followed: the first
+// that the sender sent, and the first that came back.
+func (f *follower) first(ev *Evidence, list []sighting) map[leg]identity {
+	first := map[leg]identity{}
+	var earliest time.Time
+	for _, x := range list {
+		l := f.leg(&x.header)
+		_, known := first[l]
+		switch {
+		case l == there && !known && x.frame.NS == ev.From:
+			first[l] = identify(&x.header)
+		case l != back:
+		case !known || x.frame.Time.Before(earliest):
+			first[l], earliest = identify(&x.header), x.frame.Time
+		}
+	}
+	return first
 }
 
 // Places lists the namespaces in which the exchange was seen.

@@ -12,7 +12,7 @@ import (
 type TextOptions struct {
 	Color   bool
 	Explain bool // a sentence about every decision
-	Bytes   bool // the packets themselves
+	Verbose bool // every rule that was met, and the packets' bytes
 }
 
 // WriteText writes a report for people: the verdict, then hop by hop the way
@@ -66,7 +66,11 @@ func (t *text) hop(h *Hop, before *Header) {
 	dir := map[Dir]string{Made: "●", Out: "→", In: "←"}[h.Dir]
 	t.line("%4d %s %-20s %s  %s", t.hops, dir, where, t.header(&h.Header, before), t.faint(duration(h.After)))
 	for _, f := range h.Facts {
-		for _, l := range describe(f) {
+		lines := describe(f)
+		if rules, ok := f.(Filtered); ok && t.opts.Verbose {
+			lines = rules.every()
+		}
+		for _, l := range lines {
 			t.line("         %s  %s", t.faint(fmt.Sprintf("%-10s", l.label)), l.text)
 		}
 		if t.opts.Explain {
@@ -75,8 +79,8 @@ func (t *text) hop(h *Hop, before *Header) {
 			}
 		}
 	}
-	if t.opts.Bytes && h.Data != nil {
-		for line := range strings.Lines(Dump(h.Data)) {
+	if t.opts.Verbose && h.Data != nil {
+		for line := range strings.Lines(Dump(h.Data, t.r.VXLANPort)) {
 			t.line("         %s", t.faint(strings.TrimRight(line, "\n")))
 		}
 	}

@@ -33,6 +33,11 @@ func Run(ctx context.Context, r Request) (trace.Evidence, error) {
 		c.in = pool.Do
 	}
 	defer c.close()
+	clock, err := startClock()
+	if err != nil {
+		return trace.Evidence{}, err
+	}
+	defer clock()
 	names := slices.Compact(slices.Sorted(slices.Values(append([]string{r.From}, r.Watch...))))
 	for _, name := range names {
 		c.spaces = append(c.spaces, &space{name: name})
@@ -43,10 +48,14 @@ func Run(ctx context.Context, r Request) (trace.Evidence, error) {
 	return c.exchange(ctx)
 }
 
+// close closes all sockets. The kernel waits a while for each packet socket, so
+// they are closed at the same time.
 func (c *run) close() {
+	var wg sync.WaitGroup
 	for _, s := range c.spaces {
-		s.close()
+		wg.Go(s.close)
 	}
+	wg.Wait()
 }
 
 // each calls f for spaces, a few at a time.
@@ -88,6 +97,11 @@ func (c *run) exchange(ctx context.Context) (trace.Evidence, error) {
 		return ev, fmt.Errorf("send from %s: %w", c.r.From, err)
 	}
 	defer s.close()
+	servers, err := c.listen()
+	if err != nil {
+		return ev, err
+	}
+	defer servers.close()
 	ev.Sent = time.Now()
 	ev.Result = s.run(ctx)
 	if err := c.collect(ctx, &ev); err != nil {
@@ -105,7 +119,6 @@ func (c *run) collect(ctx context.Context, ev *trace.Evidence) error {
 	if err := c.frames(ev); err != nil {
 		return err
 	}
-	slices.SortStableFunc(ev.Frames, func(a, b trace.Frame) int { return a.Time.Compare(b.Time) })
 	concerned := map[string]bool{c.r.From: true}
 	for _, name := range trace.Places(ev) {
 		concerned[name] = true

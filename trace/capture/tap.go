@@ -66,8 +66,27 @@ func enlarge(fd int) {
 
 func (t *tap) close() { unix.Close(t.fd) }
 
+// startClock makes the kernel note the time of packets from now on. It does so
+// only while somebody asks for it, and takes a while to begin. stop ends it.
+func startClock() (stop func(), err error) {
+	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, os.NewSyscallError("socket", err)
+	}
+	if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_TIMESTAMPNS, 1); err != nil {
+		unix.Close(fd)
+		return nil, os.NewSyscallError("setsockopt SO_TIMESTAMPNS", err)
+	}
+	return func() { unix.Close(fd) }, nil
+}
+
 // frames reads what has arrived, in order.
+//
+// The kernel turns timestamps on when it finds the time, which may be after the
+// first packets have passed. Those would get the time at which they are read;
+// they get none.
 func (t *tap) frames(ns string, names map[int]string, each func(trace.Frame)) error {
+	began := time.Now()
 	for {
 		n, oobn, _, from, err := unix.Recvmsg(t.fd, t.buf, t.oob, unix.MSG_DONTWAIT)
 		switch err {
@@ -85,8 +104,10 @@ func (t *tap) frames(ns string, names map[int]string, each func(trace.Frame)) er
 		}
 		f := trace.Frame{
 			NS: ns, Iface: names[link.Ifindex], Out: link.Pkttype == unix.PACKET_OUTGOING,
-			Stranger: link.Pkttype == unix.PACKET_OTHERHOST, Time: timestamp(t.oob[:oobn]),
-			Data: append([]byte(nil), t.buf[:n]...),
+			Stranger: link.Pkttype == unix.PACKET_OTHERHOST, Data: append([]byte(nil), t.buf[:n]...),
+		}
+		if at := timestamp(t.oob[:oobn]); at.Before(began) {
+			f.Time = at
 		}
 		if f.Iface == "" {
 			f.Iface = fmt.Sprintf("interface %d", link.Ifindex)
