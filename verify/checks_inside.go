@@ -62,10 +62,15 @@ func (b *builder) localhost() {
 
 // served adds a check that a built-in server answers in its own pod.
 func (b *builder) served(pod *End, kind Kind, addr netip.Addr, number uint16) {
-	b.add(Check{
-		Kind: kind, From: pod, To: pod, Addr: addr, Port: number, Src: addr, Want: labs.Reachable, Wait: waitAnswer,
-		More: &More{Listen: []Server{b.server(netip.AddrPortFrom(addr, number), pod, kind)}},
-	})
+	s := b.server(netip.AddrPortFrom(addr, number), pod, kind)
+	c := Check{
+		Kind: kind, From: pod, To: pod, Addr: addr, Port: number, Want: labs.Reachable, Wait: waitAnswer,
+		More: &More{Listen: []Server{s}},
+	}
+	if s.Program.Introduces() {
+		c.Src = addr
+	}
+	b.add(c)
 }
 
 // loopbacks returns the addresses by which an end knows itself.

@@ -187,6 +187,7 @@ func (b *builder) behind(from *End, n *labs.Node, p port, eps []labs.Endpoint, m
 		servers[i] = b.server(netip.AddrPortFrom(e.Addr, e.Port), on, p.kind)
 		switch {
 		case on.Kind != labs.RefPod: // another masquerade may follow
+		case !servers[i].Program.Introduces(): // nobody says what was seen
 		case masquerade || on == from: // the node's address on the way to the endpoint
 			servers[i].Src, _ = b.net.source(n.Name, e.Addr)
 		case from.Kind == labs.RefPod:

@@ -28,6 +28,7 @@ type jsonResult struct {
 	ID        string       `json:"id"`
 	Group     Group        `json:"group"`
 	Kind      Kind         `json:"kind"`
+	Aim       Aim          `json:"aim,omitempty"`
 	From      string       `json:"from"`
 	Namespace string       `json:"namespace"`
 	To        string       `json:"to,omitempty"`
@@ -52,8 +53,9 @@ type jsonResult struct {
 //	total, passed, failed, errors, skipped   numbers of checks
 //	results   a list, one object for each check:
 //	  id         names the check, the same in every run
-//	  group      pods, nodes, hosts, services, arp, routes, vxlan, sysctls or lab
-//	  kind       icmp, tcp, udp, route, arp, device, table or sysctl
+//	  group      containers, isolation, localhost, pods, nodes, hosts, services, arp, routes, vxlan, sysctls or lab
+//	  kind       icmp, tcp, udp, route, arp, device, table, sysctl, netns or process
+//	  aim        balance, affinity or hairpin, if a service is asked many times
 //	  from       who asks: NAMESPACE/POD or NODE
 //	  namespace  network namespace of from
 //	  to         who is asked, if it is somebody in particular
@@ -104,6 +106,9 @@ func resultJSON(r *Result) jsonResult {
 	}
 	if c.More != nil {
 		j.Path = c.More.Path
+		if c.More.Sample != nil {
+			j.Aim = c.More.Sample.Aim
+		}
 	}
 	return j
 }

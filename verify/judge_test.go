@@ -29,7 +29,9 @@ func kept(c verify.Check) verify.Observation {
 			}
 		case c.More != nil && len(c.More.Listen) == 1:
 			a := answerOf(c.More.Listen[0])
-			a.Client = c.Src
+			if a != (verify.Answer{}) {
+				a.Client = c.Src
+			}
 			o.Answers = []verify.Answer{a}
 		default:
 			o.Answers = []verify.Answer{{NS: c.To.NS, Server: netip.AddrPortFrom(c.Addr, c.Port), Client: c.Src}}
