@@ -17,6 +17,16 @@ func RandomLab(rng *rand.Rand, name string) string {
 	}
 	uplink := rng.IntN(2) == 0
 	fmt.Fprintf(&b, "name: %s\nnetwork: {mode: %s, mtu: %d%s}\nbridges: [{name: fabric, uplink: %t}]\nnodes:\n", name, mode, 1400+100*rng.IntN(2), vni, uplink)
+	// Of three labs one has both address families; the rest of the file does not
+	// depend on it.
+	if rng.IntN(3) == 0 {
+		head := strings.Replace(b.String(), "\nnodes:\n", "\nsubnets:\n"+
+			"  - {name: underlay, cidr: [172.30.0.0/24, \"fd00:30::/64\"]}\n"+
+			"  - {name: pods, cidr: [10.244.0.0/16, \"fd00:244::/48\"]}\n"+
+			"  - {name: services, cidr: [10.96.0.0/16, \"fd00:96::/112\"]}\nnodes:\n", 1)
+		b.Reset()
+		b.WriteString(head)
+	}
 	nodes := 1 + rng.IntN(4)
 	for i := range nodes {
 		fmt.Fprintf(&b, "  - name: n%d\n", i)
