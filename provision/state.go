@@ -129,3 +129,49 @@ func describe(o Object) string {
 	}
 	return b.String()
 }
+
+// Strict returns s without the freedom to add things in the given namespaces.
+func (s State) Strict(namespaces []string) State {
+	free := maps.Clone(s.free)
+	for _, ns := range namespaces {
+		delete(free, ns)
+	}
+	s.free = free
+	return s
+}
+
+// Within returns what have becomes if only the given namespaces become what s
+// says, and the far ends of the cables that lead there.
+func (s State) Within(have State, namespaces []string) State {
+	inside := map[Key]bool{} // names that are in the namespaces, or hang on a cable from there
+	for _, state := range []State{s, have} {
+		for _, o := range state.objects {
+			claims := o.Claims()
+			if slices.ContainsFunc(claims, func(k Key) bool { return slices.Contains(namespaces, k.NS) }) {
+				for _, c := range claims {
+					inside[c] = true
+				}
+			}
+		}
+	}
+	touched := func(o Object) bool {
+		isInside := func(k Key) bool { return inside[k] }
+		return slices.ContainsFunc(o.Claims(), isInside) || slices.ContainsFunc(o.Needs(), func(k Key) bool { return k.Kind == KindLink && inside[k] })
+	}
+	part := s
+	part.objects = map[Key]Object{}
+	for k, o := range s.objects {
+		if touched(o) {
+			part.objects[k] = o
+		}
+	}
+	for k, o := range have.objects {
+		if n, ok := o.(Namespace); ok && n.Condition == Foreign {
+			continue
+		}
+		if !touched(o) {
+			part.objects[k] = o
+		}
+	}
+	return part
+}

@@ -30,7 +30,7 @@ func newApp(sys system) *cli.App {
 		OnUsageError:         badUsage,
 		Action:               noCommand,
 		Commands: []*cli.Command{
-			upCommand(sys), planCommand(sys), downCommand(sys), verifyCommand(sys),
+			upCommand(sys), planCommand(sys), downCommand(sys), resetCommand(sys), gcCommand(sys), verifyCommand(sys),
 			statusCommand(sys), execCommand(sys), logsCommand(sys), shellCommand(sys),
 			initCommand(sys), validateCommand(sys), listCommand(sys), doctorCommand(sys), reportCommand(sys),
 			traceCommand(sys), completionCommand(sys), versionCommand(sys), superviseCommand(),

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -32,11 +33,22 @@ type host interface {
 	// EndProcesses ends what runs in namespaces and returns how many processes
 	// it were.
 	EndProcesses(ctx context.Context, namespaces []string) (int, error)
+	// Strays lists what people run in namespaces: not what holds pods, and no
+	// containers.
+	Strays(ctx context.Context, namespaces []string) ([]runtime.Process, error)
+	// ForeignRules lists the netfilter rules in a namespace that are not the
+	// lab's; RemoveForeignRules removes them.
+	ForeignRules(ctx context.Context, namespace string) ([]string, error)
+	RemoveForeignRules(ctx context.Context, namespace string) ([]string, error)
+	// Forget makes the kernel forget what it learned in a namespace.
+	Forget(namespace string) error
 	// Settle waits until the kernel has released the namespaces that were
 	// deleted.
 	Settle(ctx context.Context) error
 	// RemoveRunDir removes the runtime files of a lab that is gone.
 	RemoveRunDir(lab string) error
+	// Busy reports whether somebody changes a lab right now.
+	Busy(lab string) bool
 	// Labs lists the labs of which anything is left on this host.
 	Labs() ([]string, error)
 	Close()
@@ -88,22 +100,43 @@ func savedPath(runDir string) string {
 
 // EndProcesses implements [host].
 func (m machine) EndProcesses(ctx context.Context, namespaces []string) (int, error) {
+	inodes, err := inodesOf(namespaces)
+	if err != nil {
+		return 0, err
+	}
+	return runtime.End(ctx, inodes, runtime.Grace)
+}
+
+// Strays implements [host].
+func (m machine) Strays(_ context.Context, namespaces []string) ([]runtime.Process, error) {
+	inodes, err := inodesOf(namespaces)
+	if err != nil {
+		return nil, err
+	}
+	all, err := runtime.InNamespaces(inodes)
+	return slices.DeleteFunc(all, func(p runtime.Process) bool {
+		return strings.HasPrefix(p.Command, runtime.PauseName+" ") || runtime.Contained(p.PID)
+	}), err
+}
+
+// inodesOf returns the names of the namespaces that are there, by inode.
+func inodesOf(namespaces []string) (map[uint64]string, error) {
 	inodes := map[uint64]string{}
 	for _, name := range namespaces {
 		path, err := netns.Path(name)
 		if err != nil {
-			return 0, err
+			return nil, err
 		}
 		inode, err := runtime.Inode(path)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
 		if err != nil {
-			return 0, err
+			return nil, err
 		}
 		inodes[inode] = name
 	}
-	return runtime.End(ctx, inodes, runtime.Grace)
+	return inodes, nil
 }
 
 // savedLab returns the file of a lab that is up. It needs no kernel.

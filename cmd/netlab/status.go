@@ -98,6 +98,9 @@ func status(ctx context.Context, sys system, all []*labs.Lab, out output) error 
 		if err := v.writeContainers(out.stdout); err != nil {
 			return err
 		}
+		if err := v.People.write(out.stdout, v.Name); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -136,6 +139,9 @@ func inspect(ctx context.Context, sys system, lab *labs.Lab, out output) (labVie
 		return "ok"
 	})
 	v.containersOf(lab, runtime.Dir(h.RunDir(lab.Name)))
+	if v.People, err = peopleIn(ctx, h, soundNamespaces(have)); err != nil {
+		return labView{}, err
+	}
 	v.Changes = len(plan.Steps)
 	v.State = stateOf(have, plan)
 	return v, nil

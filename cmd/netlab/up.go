@@ -26,6 +26,8 @@ Examples:
    netlab up labs/two-node.yaml --verify`,
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "verify", Usage: "run the lab's checks when it is up; exit code 3 if one fails"},
+			&cli.BoolFlag{Name: "rollback", Usage: "if a step fails, return to the lab that was applied before"},
+			lockTimeoutFlag(),
 			&cli.BoolFlag{Name: "no-exec", Usage: "run no containers: the network only, of a file that is not trusted"},
 			outputFlag("text", "json"), timingsFlag(), commandsFlag(),
 			&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "print nothing when all is well"},
@@ -35,7 +37,7 @@ Examples:
 				return err
 			}
 			out := sys.output(c)
-			return up(c.Context, sys, c.Args().First(), upOptions{out: out, verify: c.Bool("verify"), noExec: c.Bool("no-exec")})
+			return up(c.Context, sys, c.Args().First(), upOptions{out: out, verify: c.Bool("verify"), noExec: c.Bool("no-exec"), rollback: c.Bool("rollback"), lockTimeout: c.Duration("lock-timeout")})
 		},
 	}
 }
@@ -44,6 +46,13 @@ type upOptions struct {
 	out    output
 	verify bool
 	noExec bool // run no containers
+
+	rollback    bool // return to what was applied before if a step fails
+	lockTimeout time.Duration
+}
+
+func lockTimeoutFlag() cli.Flag {
+	return &cli.DurationFlag{Name: "lock-timeout", Value: lockTimeout, Usage: "wait `DURATION` for another netlab that changes the lab"}
 }
 
 // up is observe, diff, apply, and a look at the result.
@@ -52,17 +61,26 @@ func up(ctx context.Context, sys system, arg string, opts upOptions) error {
 	if err != nil {
 		return err
 	}
+	return upLab(ctx, sys, lab, src, opts)
+}
+
+func upLab(ctx context.Context, sys system, lab *labs.Lab, src source, opts upOptions) error {
 	h, err := sys.open(lab.Name)
 	if err != nil {
 		return err
 	}
 	defer h.Close()
-	unlock, err := h.Lock(ctx, lab.Name, lockTimeout)
+	unlock, err := h.Lock(ctx, lab.Name, opts.lockTimeout)
 	if err != nil {
 		return err
 	}
 	defer unlock()
-	return journaled(h.RunDir(lab.Name), "up "+src.file, func() error { return converge(ctx, h, lab, src, opts) })
+	return journaled(h.RunDir(lab.Name), "up "+src.file, func() error {
+		if !opts.rollback {
+			return converge(ctx, h, lab, src, opts)
+		}
+		return convergeOrReturn(ctx, h, lab, src, opts)
+	})
 }
 
 // converge makes the kernel equal to lab. The caller holds the lab's lock.
@@ -106,6 +124,32 @@ func converge(ctx context.Context, h host, lab *labs.Lab, src source, opts upOpt
 		return err
 	}
 	return verdict(report)
+}
+
+// convergeOrReturn does the same, and if a step fails makes the lab again what
+// it was before: the lab that was applied last, or nothing.
+func convergeOrReturn(ctx context.Context, h host, lab *labs.Lab, src source, opts upOptions) error {
+	file, data, loadErr := h.LoadLab(lab.Name)
+	err := converge(ctx, h, lab, src, opts)
+	var step *provision.StepError
+	if !errors.As(err, &step) {
+		return err
+	}
+	before := provision.State{Lab: lab.Name}
+	if loadErr == nil {
+		if was, _ := labs.Load(file, data); was != nil {
+			before = provision.Desired(was)
+		}
+	}
+	want := before.After(provision.Desired(lab))
+	_, _, backErr := provision.Converge(ctx, h, want, provision.Options{})
+	switch {
+	case backErr != nil:
+		return fmt.Errorf("%w\nthe way back failed too: %w", err, backErr)
+	case before.Len() == 0:
+		return errors.Join(fmt.Errorf("%w\neverything was removed again", err), h.Settle(ctx), h.RemoveRunDir(lab.Name))
+	}
+	return errors.Join(fmt.Errorf("%w\nlab %s is what it was before", err, lab.Name), h.SaveLab(lab.Name, file, data))
 }
 
 // apply carries out a plan with progress on the terminal, and says what stands
@@ -203,7 +247,7 @@ Whatever runs in the lab's namespaces is ended.`,
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "all", Usage: "all labs on this host"},
 			&cli.BoolFlag{Name: "yes", Aliases: []string{"y"}, Usage: "do not ask before --all"},
-			outputFlag("text", "json"), timingsFlag(), commandsFlag(),
+			lockTimeoutFlag(), outputFlag("text", "json"), timingsFlag(), commandsFlag(),
 			&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "print nothing when all is well"},
 		},
 		Action: func(c *cli.Context) error {
@@ -212,7 +256,7 @@ Whatever runs in the lab's namespaces is ended.`,
 				if err := args(c); err != nil {
 					return err
 				}
-				return downAll(c.Context, sys, out, c.Bool("yes"))
+				return downAll(c.Context, sys, out, c.Bool("yes"), c.Duration("lock-timeout"))
 			}
 			if err := args(c, "LAB"); err != nil {
 				return err
@@ -221,13 +265,13 @@ Whatever runs in the lab's namespaces is ended.`,
 			if err != nil {
 				return err
 			}
-			return down(c.Context, sys, name, out)
+			return down(c.Context, sys, name, out, c.Duration("lock-timeout"))
 		},
 	}
 }
 
 // down plans towards nothing.
-func down(ctx context.Context, sys system, name string, out output) error {
+func down(ctx context.Context, sys system, name string, out output, wait time.Duration) error {
 	if !labs.ValidName(name) {
 		return usageError("%q is not the name of a lab", name)
 	}
@@ -243,7 +287,7 @@ func down(ctx context.Context, sys system, name string, out output) error {
 	if !contains(there, name) {
 		return out.down(name, provision.Plan{}, 0)
 	}
-	unlock, err := h.Lock(ctx, name, lockTimeout)
+	unlock, err := h.Lock(ctx, name, wait)
 	if err != nil {
 		return err
 	}
@@ -296,7 +340,7 @@ func soundNamespaces(s provision.State) []string {
 // needs about a second for a thousand pods.
 const settleTimeout = 60 * time.Second
 
-func downAll(ctx context.Context, sys system, out output, yes bool) error {
+func downAll(ctx context.Context, sys system, out output, yes bool, wait time.Duration) error {
 	names, err := runningLabs()
 	if err != nil {
 		return err
@@ -306,7 +350,7 @@ func downAll(ctx context.Context, sys system, out output, yes bool) error {
 	}
 	var errs []error
 	for _, name := range names {
-		errs = append(errs, down(ctx, sys, name, out))
+		errs = append(errs, down(ctx, sys, name, out, wait))
 	}
 	if len(names) == 0 {
 		return out.down("", provision.Plan{}, 0)

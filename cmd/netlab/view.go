@@ -26,6 +26,8 @@ type labView struct {
 	Nodes       []nodeView    `json:"nodes"`
 	Pods        []podView     `json:"pods"`
 	Services    []serviceView `json:"services"`
+
+	People peopleView `json:"people"` // what is in it and not the lab's
 }
 
 type bridgeView struct {

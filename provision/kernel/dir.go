@@ -136,6 +136,34 @@ func (h *Host) Labs() ([]string, error) {
 	return labs, nil
 }
 
+// DanglingNames lists the links in /etc/netns that lead into the runtime
+// directory of a lab of which nothing is left.
+func (h *Host) DanglingNames() ([]string, error) {
+	entries, err := os.ReadDir(netns.EtcDir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, e := range entries {
+		lab := labOf(e.Name())
+		if lab == e.Name() || !namesLinked(e.Name(), h.dir.etc(lab)) {
+			continue
+		}
+		if _, err := os.Lstat(h.dir.lab(lab)); errors.Is(err, fs.ErrNotExist) {
+			names = append(names, e.Name())
+		}
+	}
+	return names, nil
+}
+
+// RemoveDanglingName removes a link that [Host.DanglingNames] returned.
+func (h *Host) RemoveDanglingName(name string) error {
+	return unlinkNames(name, h.dir.etc(labOf(name)))
+}
+
 // The directories of the host that [Host] may have to make.
 const (
 	madeNames = "names"       // netns.Dir

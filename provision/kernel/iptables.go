@@ -165,6 +165,10 @@ func (h *Host) ForeignRules(ctx context.Context, ns string) ([]string, error) {
 			return nil, fmt.Errorf("read rules of %s: %w", ns, err)
 		}
 		all = append(all, list.foreign...)
+		if list.owned == "" || h.isNode(ns) {
+			continue
+		}
+		all = append(all, netfilter.Describe(list.owned)...) // nothing is netlab's there
 	}
 	tables, err := h.foreignTables(ns)
 	if err != nil {
@@ -174,6 +178,17 @@ func (h *Host) ForeignRules(ctx context.Context, ns string) ([]string, error) {
 		all = append(all, "nft: table "+t.String())
 	}
 	return all, nil
+}
+
+// isNode reports whether a namespace is one in which netlab writes rules.
+func (h *Host) isNode(ns string) bool {
+	sp, err := h.spaces.acquire(ns)
+	if err != nil {
+		return false
+	}
+	defer h.spaces.release(sp)
+	lo, err := deviceNamed(sp.conn, "lo")
+	return err == nil && strings.HasPrefix(lo.alias, provision.MarkPrefix(labOf(ns))+"node:")
 }
 
 func (h *Host) doRuleset(ctx context.Context, s provision.Step) error {

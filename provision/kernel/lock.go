@@ -47,6 +47,19 @@ func (h *Host) Lock(ctx context.Context, lab string, timeout time.Duration) (unl
 	}
 }
 
+// Busy reports whether somebody holds the lock of a lab. It makes nothing.
+func (h *Host) Busy(lab string) bool {
+	if checkLab(lab) != nil {
+		return false
+	}
+	f, err := os.OpenFile(filepath.Join(h.dir.lab(lab), "lock"), os.O_RDONLY|unix.O_NOFOLLOW, 0)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	return errors.Is(unix.Flock(int(f.Fd()), unix.LOCK_SH|unix.LOCK_NB), unix.EWOULDBLOCK)
+}
+
 // tryLock returns the locked file. The error is EWOULDBLOCK if somebody else
 // has it and [fs.ErrNotExist] if it was removed meanwhile.
 func tryLock(path string) (*os.File, error) {

@@ -20,6 +20,28 @@ func Changes(from, to Text) []string {
 	return lines
 }
 
+// Describe lists the chains of t that are ours by their names, the rules that
+// lead to them and the policies.
+func Describe(t Text) []string {
+	var lines []string
+	tables := t.parse()
+	for _, name := range tableOrder() {
+		for _, c := range tables[name].names() {
+			chain := tables[name].chain(c)
+			switch {
+			case IsOurs(c):
+				lines = append(lines, name+": -N "+c)
+			case chain.policy != "":
+				lines = append(lines, name+": -P "+c+" "+chain.policy)
+			}
+			for _, r := range chain.rules {
+				lines = append(lines, name+": "+r)
+			}
+		}
+	}
+	return lines
+}
+
 // chainChanges says how one chain differs.
 func chainChanges(name string, have, want table) []string {
 	h, w := have.chain(name), want.chain(name)

@@ -128,3 +128,20 @@ func familyOf(save []byte) family {
 	}
 	return familyIPv4
 }
+
+// Emptied returns input for iptables-restore that leaves the tables of a save
+// without rules, without chains but the kernel's own, and with their policies
+// at ACCEPT.
+func Emptied(save []byte) []byte {
+	var b strings.Builder
+	for line := range strings.Lines(string(save)) {
+		word, _, _ := strings.Cut(strings.TrimSpace(line), " ")
+		switch {
+		case strings.HasPrefix(word, "*"), word == "COMMIT":
+			b.WriteString(word + "\n")
+		case strings.HasPrefix(word, ":") && isBuiltin(word[1:]):
+			b.WriteString(word + " " + accept + " [0:0]\n")
+		}
+	}
+	return []byte(b.String())
+}

@@ -51,6 +51,17 @@ func namespaceOf(pid int) uint64 {
 	return st.Ino
 }
 
+// Contained reports whether a process is in a PID namespace of its own, as those
+// of containers are.
+func Contained(pid int) bool {
+	own, err := os.Readlink("/proc/self/ns/pid")
+	if err != nil {
+		return false
+	}
+	its, err := os.Readlink(filepath.Join("/proc", strconv.Itoa(pid), "ns/pid"))
+	return err == nil && its != own
+}
+
 func commandOf(pid int) string {
 	dir := filepath.Join("/proc", strconv.Itoa(pid))
 	if data, err := os.ReadFile(filepath.Join(dir, "cmdline")); err == nil && len(data) > 0 {
