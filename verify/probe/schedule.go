@@ -10,9 +10,84 @@ import (
 	"netlab/verify"
 )
 
-// tile is how many ends by how many ends are taken together: their checks
-// share most of the entries they make.
-const tile = 64
+// How many ends by how many ends are taken together: their checks share most of
+// the entries they make. Pods of one bridge learn each other, so that few of
+// them fit in; other ends meet only machines on the way.
+const (
+	tile     = 64
+	nearTile = 20
+)
+
+// placed is a check and where it belongs in the order of checks.
+type placed struct {
+	check    int
+	far      int // 0: both ends are on one bridge
+	host     int // that bridge's node
+	row, col int // tiles
+}
+
+// byTile orders checks by what entries they make.
+func byTile(a, b placed) int {
+	return cmp.Or(cmp.Compare(a.far, b.far), cmp.Compare(a.host, b.host), cmp.Compare(a.row, b.row), cmp.Compare(a.col, b.col))
+}
+
+// numbers numbers ends as they come, those of one node among themselves.
+type numbers struct {
+	hosts map[*verify.End]int
+	of    map[*verify.End]int
+	count []int // of a host
+	first []int // how many ends the hosts before it have
+}
+
+// numbersOf numbers the ends of some checks.
+func numbersOf(checks []verify.Check, some []int) *numbers {
+	n := &numbers{hosts: map[*verify.End]int{}, of: map[*verify.End]int{}}
+	for _, i := range some {
+		n.at(checks[i].From)
+		if checks[i].To != nil {
+			n.at(checks[i].To)
+		}
+	}
+	total := 0
+	for _, k := range n.count {
+		n.first = append(n.first, total)
+		total += k
+	}
+	return n
+}
+
+// at returns the number of the node of an end and that of the end there.
+func (n *numbers) at(e *verify.End) (host, number int) {
+	host, known := n.hosts[e.Host]
+	if !known {
+		host = len(n.hosts)
+		n.hosts[e.Host] = host
+		n.count = append(n.count, 0)
+	}
+	number, known = n.of[e]
+	if !known {
+		number = n.count[host]
+		n.count[host]++
+		n.of[e] = number
+	}
+	return host, number
+}
+
+// place returns where a check belongs. Both directions of a pair on one bridge
+// belong to the same tile.
+func (n *numbers) place(i int, c *verify.Check) placed {
+	to := c.To
+	if to == nil {
+		to = c.From
+	}
+	fromHost, row := n.at(c.From)
+	toHost, col := n.at(to)
+	if c.From.Host != nil && c.From.Host == to.Host && c.From.Bridged {
+		row, col = row/nearTile, col/nearTile
+		return placed{check: i, host: fromHost, row: min(row, col), col: max(row, col)}
+	}
+	return placed{check: i, far: 1, row: (n.first[fromHost] + row) / tile, col: (n.first[toHost] + col) / tile}
+}
 
 // learned is an entry that traffic makes: a namespace learns a neighbour.
 type learned struct {
@@ -24,26 +99,12 @@ type learned struct {
 // entries than a budget allows. All checks of one pair of ends are in one
 // block, unless the budget is very small.
 func schedule(checks []verify.Check, some []int, budget map[int]int) [][]int {
-	number := map[*verify.End]int{}
-	numbered := func(e *verify.End) int {
-		if e == nil {
-			return 0
-		}
-		n, ok := number[e]
-		if !ok {
-			n = len(number)
-			number[e] = n
-		}
-		return n
-	}
-	type placed struct{ check, row, col int }
+	ends := numbersOf(checks, some)
 	order := make([]placed, len(some))
 	for k, i := range some {
-		order[k] = placed{i, numbered(checks[i].From) / tile, numbered(checks[i].To) / tile}
+		order[k] = ends.place(i, &checks[i])
 	}
-	slices.SortStableFunc(order, func(a, b placed) int {
-		return cmp.Or(cmp.Compare(a.row, b.row), cmp.Compare(a.col, b.col))
-	})
+	slices.SortStableFunc(order, byTile)
 
 	var blocks [][]int
 	var block []int

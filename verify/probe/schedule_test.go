@@ -44,7 +44,8 @@ func TestScheduleKeepsTheBudget(t *testing.T) {
 		{4, 25, 890, 6},
 		{10, 10, 100000, 1},
 		{2, 3, 64, 1},
-		{10, 30, 890, 40},
+		{10, 30, 890, 24},
+		{50, 6, 890, 24},
 	} {
 		t.Run(fmt.Sprintf("%dx%d in %d", tt.nodes, tt.per, tt.budget), func(t *testing.T) {
 			checks := pairs(tt.nodes, tt.per)
