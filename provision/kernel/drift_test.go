@@ -28,7 +28,7 @@ func TestPrivilegedRepair(t *testing.T) {
 		"rm /etc/netns/ktfix.a",
 		"rm -r /run/netlab/ktfix/witness",
 		"ip -n ktfix.a link set eth0 down",
-		"ip -n ktfix.a link set eth0 down name other",
+		"ip -n ktfix.a link set eth0 down; ip -n ktfix.a link set eth0 name other",
 		"ip -n ktfix.a link del eth0",
 		"ip -n ktfix.a link set eth0 netns ktfix.b name stray",
 		"ip netns del ktfix.a",
@@ -36,7 +36,7 @@ func TestPrivilegedRepair(t *testing.T) {
 		t.Run(command, func(t *testing.T) {
 			b := b
 			b.T = t
-			run(t, strings.Fields(command)...)
+			run(t, "sh", "-ec", command)
 			b.converge(want)
 			b.settled(want)
 			if out := run(t, "ip", "netns", "exec", "ktfix.a", "ping", "-c1", "-W2", "10.0.0.2"); !strings.Contains(out, "1 received") {

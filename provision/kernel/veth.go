@@ -140,8 +140,12 @@ func rename(sp *space, from, to string) error {
 		attrs := []*nl.RtAttr{nameAttr(to), nl.NewRtAttr(unix.IFLA_MASTER, nl.Uint32Attr(0))}
 		err := sp.conn.do(request(unix.RTM_NEWLINK, 0, h, attrs...), nil)
 		if errors.Is(err, unix.EBUSY) {
-			h.Change = unix.IFF_UP
-			err = sp.conn.do(request(unix.RTM_NEWLINK, 0, h, attrs...), nil)
+			// Of one request the kernel takes the name first and the state last.
+			down := ifindex(index)
+			down.Change = unix.IFF_UP
+			if err = sp.conn.do(request(unix.RTM_NEWLINK, 0, down), nil); err == nil {
+				err = sp.conn.do(request(unix.RTM_NEWLINK, 0, h, attrs...), nil)
+			}
 		}
 		if err == nil {
 			sp.remember(to, index)
