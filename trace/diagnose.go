@@ -77,6 +77,11 @@ func (r *Report) trouble() (*Path, parting) {
 // untranslated reports whether the answer came from somebody else than the
 // packet was sent to.
 func (r *Report) untranslated() bool {
+	for _, f := range r.Trace.There.Hops[0].Facts {
+		if _, ok := f.(Translated); ok {
+			return false // by the sender itself, who translates back when nobody sees it any more
+		}
+	}
 	last := &r.Trace.Back.last().Header
 	return !last.isError() && last.source() != r.Trace.There.Hops[0].Header.destination()
 }

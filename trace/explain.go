@@ -58,20 +58,21 @@ func (f Routed) lesson() []string {
 
 // table writes the AND of a destination and the mask of a prefix.
 func (m Mask) table(f Routed) []string {
-	mask := maskOf(m.To)
+	mask, dst := maskOf(m.To), f.Dst.String()
 	row := func(name, addr string, b []byte) string { return fmt.Sprintf("%-12s %-18s %s", name, addr, bits(b)) }
-	verdict := "differs: " + m.To.String() + " on " + m.Dev + " does not match"
+	verdict := "AND and prefix differ: " + dst + " is not in " + m.To.String() + " on " + m.Dev
 	if m.Match {
-		verdict = "equal: " + m.To.String() + " matches"
+		verdict = "AND and prefix are equal: " + dst + " is in " + m.To.String()
 		if m.To.Bits() == 0 {
-			verdict = "equal: a mask of zero bits matches every address"
+			verdict = "AND and prefix are equal: a mask without bits matches every address"
 		}
 	}
 	return []string{
 		row("destination", f.Dst.String(), f.Dst.AsSlice()),
 		row(fmt.Sprintf("mask /%d", m.To.Bits()), mask.String(), mask.AsSlice()),
 		row("AND", m.And.String(), m.And.AsSlice()),
-		row("prefix", m.To.Masked().Addr().String(), m.To.Masked().Addr().AsSlice()) + "  " + verdict,
+		row("prefix", m.To.Masked().Addr().String(), m.To.Masked().Addr().AsSlice()),
+		verdict,
 	}
 }
 

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"html/template"
 	"io"
-	"slices"
+	"strings"
 )
 
 //go:embed page.html
@@ -22,19 +22,19 @@ type page struct {
 
 // pageBox is a namespace in the drawing.
 type pageBox struct {
-	X, Y, W, H  int
-	Name, Kind  string
-	Slots       []pageSlot
-	CentreX     int
-	KindY, NamY int
+	X, Y, W, H   int
+	Name, Kind   string
+	Slots        []pageSlot
+	CentreX      int
+	NameY, KindY int
 }
 
 // pageSlot is an interface of a namespace.
 type pageSlot struct {
-	Name       string
-	X, Y       int
-	TextX      int
-	TextAnchor string
+	Name   string
+	X, Y   int
+	TextX  int
+	Anchor string // of the text: start or end
 }
 
 // pageCable joins two interfaces.
@@ -67,15 +67,6 @@ type pageFact struct {
 	Lesson string // lines that belong under each other
 	Prose  string
 }
-
-// Measures of the drawing.
-const (
-	boxWidth  = 168
-	boxGap    = 46
-	boxTop    = 16
-	headRoom  = 58
-	slotSpace = 36
-)
 
 // WriteHTML writes a report as a page that needs nothing else: the way of the
 // packet as a drawing, along which it moves step by step.
@@ -153,29 +144,10 @@ func lessonOf(f Fact, h *Hop) (table, prose string) {
 			}
 		}
 		if len(r.Masks) > 0 {
-			return joinLines(lines[:min(end, len(lines))]), joinWords(lines[min(end, len(lines)):])
+			return strings.Join(lines[:min(end, len(lines))], "\n"), strings.Join(lines[min(end, len(lines)):], " ")
 		}
 	}
-	return "", joinWords(lines)
-}
-
-func joinLines(lines []string) string {
-	s := ""
-	for _, l := range lines {
-		s += l + "\n"
-	}
-	return s
-}
-
-func joinWords(lines []string) string {
-	s := ""
-	for i, l := range lines {
-		if i > 0 {
-			s += " "
-		}
-		s += l
-	}
-	return s
+	return "", strings.Join(lines, " ")
 }
 
 // fieldsOf lists the fields of a packet, and which of them changed.
@@ -188,7 +160,7 @@ func fieldsOf(h, before *Header) []pageField {
 		b = *before
 	}
 	list := []pageField{field("packet", h.What(), b.What())}
-	list[0].Changed = false
+	list[0].Changed = before != nil && (h.Inner == nil) != (before.Inner == nil) // wrapped or unwrapped
 	if h.Ether {
 		list = append(list, field("from MAC", h.SrcMAC.String(), b.SrcMAC.String()), field("to MAC", h.DstMAC.String(), b.DstMAC.String()))
 		if !b.Ether {
@@ -203,84 +175,9 @@ func fieldsOf(h, before *Header) []pageField {
 		list = append(list, pageField{Name: "VNI", Value: itoa(int(h.VNI))})
 	}
 	if (h.Inner == nil) != (b.Inner == nil) {
-		for i := range list {
-			list[i].Changed = false
+		for i := range list[1:] {
+			list[i+1].Changed = false
 		}
 	}
 	return list
-}
-
-// drawing lays namespaces out from left to right, in the order in which the
-// packet comes to them.
-type drawing struct {
-	boxes         []pageBox
-	cables        []pageCable
-	slots         map[[2]string][2]int
-	width, height int
-}
-
-func newDrawing(r *Report) *drawing {
-	d := &drawing{slots: map[[2]string][2]int{}}
-	var order []string
-	names := map[string][]string{} // interfaces by namespace
-	for _, p := range []*Path{&r.Trace.There, &r.Trace.Back} {
-		for i := range p.Hops {
-			h := &p.Hops[i]
-			if !slices.Contains(order, h.NS) {
-				order = append(order, h.NS)
-			}
-			if !slices.Contains(names[h.NS], h.Iface) {
-				names[h.NS] = append(names[h.NS], h.Iface)
-			}
-		}
-	}
-	tallest := 1
-	for _, list := range names {
-		tallest = max(tallest, len(list))
-	}
-	d.height = 2*boxTop + headRoom + tallest*slotSpace
-	d.width = max(1, len(order))*(boxWidth+boxGap) + boxGap
-	for i, ns := range order {
-		x := boxGap + i*(boxWidth+boxGap)
-		b := pageBox{
-			X: x, Y: boxTop, W: boxWidth, H: d.height - 2*boxTop, Name: r.Names.Space(ns), Kind: r.Names.kinds[ns],
-			CentreX: x + boxWidth/2, NamY: boxTop + 22, KindY: boxTop + 40,
-		}
-		for k, name := range names[ns] {
-			s := pageSlot{Name: name, X: x + 22, Y: boxTop + headRoom + k*slotSpace + slotSpace/2}
-			if name == "" {
-				s.Name = "process"
-			}
-			s.TextX = s.X + 20
-			d.slots[[2]string{ns, name}] = [2]int{s.X, s.Y}
-			b.Slots = append(b.Slots, s)
-		}
-		d.boxes = append(d.boxes, b)
-	}
-	d.join(&r.Trace.There)
-	d.join(&r.Trace.Back)
-	return d
-}
-
-// join draws the cables along which a path leads.
-func (d *drawing) join(p *Path) {
-	for i := 1; i < len(p.Hops); i++ {
-		if p.Hops[i].NS == p.Hops[i-1].NS {
-			continue
-		}
-		x1, y1 := d.at(&p.Hops[i-1])
-		x2, y2 := d.at(&p.Hops[i])
-		c := pageCable{x1, y1, x2, y2}
-		if x1 > x2 {
-			c = pageCable{x2, y2, x1, y1}
-		}
-		if !slices.Contains(d.cables, c) {
-			d.cables = append(d.cables, c)
-		}
-	}
-}
-
-func (d *drawing) at(h *Hop) (x, y int) {
-	s := d.slots[[2]string{h.NS, h.Iface}]
-	return s[0], s[1]
 }

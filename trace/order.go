@@ -1,5 +1,7 @@
 package trace
 
+import "bytes"
+
 // ordered brings the sightings of one packet into the order in which it made
 // its way. Within a namespace the kernel gave it; from one to the next the
 // cables do: what leaves by one end comes in by the other. Clocks of different
@@ -60,11 +62,13 @@ func nextSpace(ev *Evidence, out []sighting, names []string, queues map[string][
 	return earliest
 }
 
-// cabled reports whether two interfaces are the ends of one cable.
+// cabled reports whether a frame left by one end of a cable and came in by the
+// other. Namespaces number their interfaces alike, so that numbers alone do not
+// tell cables apart; a cable does not change a frame, as routers do.
 func cabled(ev *Evidence, a, b *Frame) bool {
 	x, okA := linkOf(ev, a)
 	y, okB := linkOf(ev, b)
-	return okA && okB && x.Kind == "veth" && y.Kind == "veth" && x.PeerIndex == y.Index && y.PeerIndex == x.Index
+	return okA && okB && bytes.Equal(a.Data, b.Data) && x.Kind == "veth" && y.Kind == "veth" && x.PeerIndex == y.Index && y.PeerIndex == x.Index
 }
 
 func isCable(ev *Evidence, f *Frame) bool {

@@ -22,7 +22,7 @@ func WritePcapng(w io.Writer, ev *Evidence, names Names, verdict string) error {
 		return fmt.Errorf("no packet was seen: there is nothing to write")
 	}
 	slices.SortStableFunc(frames, func(a, b *Frame) int { return cmp.Or(a.Time.Compare(b.Time)) })
-	file := pcapng{ids: map[[2]string]int{}}
+	file := pcapng{ids: map[[2]string]int{}, last: ev.Sent}
 	for _, f := range frames {
 		if err := file.add(w, f, names, verdict); err != nil {
 			return fmt.Errorf("write the capture: %w", err)

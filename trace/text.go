@@ -98,7 +98,7 @@ func (t *text) header(h, before *Header) string {
 	if h.TTL != 0 {
 		s += "  " + ttl
 	}
-	s += "  " + h.What()
+	s += "  " + t.mark(h.What(), before != nil && before.Inner == nil && h.Inner != nil)
 	if h.Inner != nil {
 		s += fmt.Sprintf(" vni %d [%s]", h.VNI, t.header(h.Inner, nil))
 	}

@@ -23,6 +23,7 @@ func (w *walk) network(l *land, r route, in string) []route {
 type passed struct {
 	route
 	dropped string // by which rule
+	late    bool   // the rule stands behind the routing decision
 	src     netip.AddrPort
 	answers []Answer
 }
@@ -102,6 +103,12 @@ func (w *walk) outcome(l *land, r route, in string, o netfilter.Outcome) passed 
 	}
 	if o.Verdict != netfilter.Accepted {
 		p.dropped = whyDropped(o)
+		if len(o.Steps) > 0 {
+			_, rest := before(stepsOf(o, false))
+			p.late = len(rest) > 0
+		} else {
+			p.late = true // only the table filter has policies that drop
+		}
 		return p
 	}
 	before := r.header

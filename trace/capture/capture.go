@@ -10,6 +10,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"netlab/provision/netns"
 	"netlab/trace"
 )
@@ -19,6 +21,7 @@ type run struct {
 	r      *Request
 	probe  trace.Probe
 	in     func(name string, fn func() error) error
+	filter []unix.SockFilter
 	spaces []*space
 }
 
@@ -31,6 +34,13 @@ func Run(ctx context.Context, r Request) (trace.Evidence, error) {
 		pool := netns.NewPool(2 * runtime.GOMAXPROCS(0))
 		defer pool.Close()
 		c.in = pool.Do
+	}
+	program, err := tapFilter(c.r, c.probe)
+	if err != nil {
+		return trace.Evidence{}, err
+	}
+	if c.filter, err = assemble(program); err != nil {
+		return trace.Evidence{}, err
 	}
 	defer c.close()
 	clock, err := startClock()
@@ -75,7 +85,7 @@ func (c *run) each(spaces []*space, f func(*space) error) error {
 }
 
 func (c *run) open(s *space) error {
-	err := c.in(s.name, func() error { return s.open(tapFilter(c.r, c.probe)) })
+	err := c.in(s.name, func() error { return s.open(c.filter) })
 	if gone(err) && s.name != c.r.From {
 		s.missing, s.read.Missing = true, true
 		return nil

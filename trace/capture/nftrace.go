@@ -131,6 +131,7 @@ func rulesFor(r *Request, probe trace.Probe) []rule {
 	}
 	tunnel := sizeUDP + sizeVXLAN + sizeEther + sizeIP // in front of the inner transport header
 	quote := sizeUDP + sizeIP
+	vxlan := binary.BigEndian.AppendUint16(nil, r.VXLANPort)
 	var rules []rule
 	add := func(m rule) { rules = append(rules, m.trace()) }
 	if probe.Proto == trace.ProtoTCP {
@@ -141,6 +142,7 @@ func rulesFor(r *Request, probe trace.Probe) []rule {
 		if r.VXLANPort != 0 {
 			add(message{}.proto(unix.IPPROTO_UDP).between(tunnel+tcpSeqAt, from, to))
 			add(message{}.proto(unix.IPPROTO_UDP).between(tunnel+tcpAckAt, from+1, to+1))
+			add(message{}.proto(unix.IPPROTO_UDP).between(tunnel+quote+tcpSeqAt, from, to))
 		}
 		return rules
 	}
@@ -149,12 +151,16 @@ func rulesFor(r *Request, probe trace.Probe) []rule {
 		proto = unix.IPPROTO_UDP
 		for _, port := range r.AnswerPorts {
 			add(message{}.proto(proto).is(0, binary.BigEndian.AppendUint16(nil, port)))
+			if r.VXLANPort != 0 {
+				add(message{}.proto(proto).is(2, vxlan).is(tunnel, binary.BigEndian.AppendUint16(nil, port)))
+			}
 		}
 	}
 	add(message{}.proto(proto).is(sizeUDP, probe.Nonce[:]))
 	add(message{}.proto(icmp).is(quote+sizeUDP, probe.Nonce[:]))
 	if r.VXLANPort != 0 {
 		add(message{}.proto(unix.IPPROTO_UDP).is(tunnel+sizeUDP, probe.Nonce[:]))
+		add(message{}.proto(unix.IPPROTO_UDP).is(tunnel+quote+sizeUDP, probe.Nonce[:]))
 	}
 	return rules
 }
