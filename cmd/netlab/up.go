@@ -135,6 +135,7 @@ func convergeOrReturn(ctx context.Context, h host, lab *labs.Lab, src source, op
 	if !errors.As(err, &step) {
 		return err
 	}
+	err = errors.Unwrap(err) // without the advice to go on
 	before := provision.State{Lab: lab.Name}
 	if loadErr == nil {
 		if was, _ := labs.Load(file, data); was != nil {

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 
 	"netlab/provision"
 	"netlab/provision/netfilter"
@@ -78,6 +79,9 @@ func (h *Host) runTables(ctx context.Context, ns, name string, stdin []byte, arg
 		cmd.Env = append(cmd.Env, "XTABLES_LOCKFILE="+filepath.Join(h.dir.lab(labOf(ns)), "xtables.lock"))
 	}
 	cmd.Dir = "/"
+	// What outlived a netlab that was killed would write behind the next one's
+	// back. Ctrl-C on the terminal is netlab's to deal with.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
 	cmd.Stdout, cmd.Stderr = &out, &complaint
 	if stdin != nil {
 		cmd.Stdin = bytes.NewReader(stdin)
@@ -192,6 +196,7 @@ func (h *Host) isNode(ns string) bool {
 }
 
 func (h *Host) doRuleset(ctx context.Context, s provision.Step) error {
+	ctx = context.WithoutCancel(ctx) // a step that began is brought to its end
 	set := s.Object.(provision.Ruleset)
 	var from, to netfilter.Text
 	if s.Op != provision.Delete {
