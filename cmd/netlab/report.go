@@ -21,7 +21,6 @@ import (
 	"netlab/provision"
 	"netlab/provision/netns"
 	"netlab/verify"
-	"netlab/verify/probe"
 )
 
 func reportCommand(sys system) *cli.Command {
@@ -175,16 +174,16 @@ func (e *evidence) collect(ctx context.Context, sys system, labArg, name string)
 	}
 	e.namespaces(ctx, name)
 	if lab != nil {
-		e.checks(ctx, lab)
+		e.checks(ctx, sys, lab)
 	}
 }
 
 // checks adds the report of the checks, which is made last since it leaves
 // traces in ARP and conntrack tables.
-func (e *evidence) checks(ctx context.Context, lab *labs.Lab) {
+func (e *evidence) checks(ctx context.Context, sys system, lab *labs.Lab) {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
-	r, err := verify.Run(ctx, lab, probe.New(), verify.Options{})
+	r, err := verify.Run(ctx, lab, sys.prober(lab), verify.Options{})
 	if err != nil {
 		e.add("verify.txt", []byte("could not be run: "+err.Error()+"\n"))
 		return

@@ -116,7 +116,7 @@ func converge(ctx context.Context, h host, lab *labs.Lab, src source, opts upOpt
 	if !opts.verify {
 		return opts.out.up(ready, plan, took, nil)
 	}
-	report, err := check(ctx, ready, opts.out, verify.Options{})
+	report, err := check(ctx, ready, prober(h, lab), opts.out, verify.Options{})
 	if err != nil {
 		return err
 	}

@@ -12,7 +12,6 @@ import (
 
 	"netlab/labs"
 	"netlab/verify"
-	"netlab/verify/probe"
 )
 
 func verifyCommand(sys system) *cli.Command {
@@ -90,7 +89,7 @@ func runVerify(ctx context.Context, sys system, lab *labs.Lab, out output, opts 
 	if err := sys.mustBeUp(lab); err != nil {
 		return err
 	}
-	report, err := check(ctx, sys.asReady(lab), out, opts)
+	report, err := check(ctx, sys.asReady(lab), sys.prober(lab), out, opts)
 	if err != nil {
 		return err
 	}
@@ -101,13 +100,13 @@ func runVerify(ctx context.Context, sys system, lab *labs.Lab, out output, opts 
 }
 
 // check makes the checks of a lab that is up.
-func check(ctx context.Context, lab *labs.Lab, out output, opts verify.Options) (verify.Report, error) {
+func check(ctx context.Context, lab *labs.Lab, p verify.Prober, out output, opts verify.Options) (verify.Report, error) {
 	progress := out.checkProgress()
 	opts.Progress = progress.show
 	out.clock.start("verify")
 	defer out.clock.stop()
 	defer progress.done()
-	return verify.Run(ctx, lab, probe.New(), opts)
+	return verify.Run(ctx, lab, p, opts)
 }
 
 // verdict turns a report into an exit code.
