@@ -2,6 +2,7 @@ package verify
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -34,6 +35,9 @@ type Result struct {
 func Judge(c Check, o Observation, err error) Result {
 	r := Result{Check: c, Verdict: Pass}
 	switch {
+	case errors.Is(err, ErrNoNamespace):
+		r.Verdict, r.Reason, r.Seen = Fail, fmt.Sprintf("%s is gone: its namespace %s does not exist", c.From.Name, c.From.NS), "namespace gone"
+		return r
 	case err != nil:
 		r.Verdict, r.Reason, r.Seen = Error, fmt.Sprintf("cannot look from %s: %v", c.From.Name, err), "cannot look"
 		return r

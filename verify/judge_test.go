@@ -2,6 +2,7 @@ package verify_test
 
 import (
 	"errors"
+	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
@@ -326,6 +327,7 @@ func TestJudge(t *testing.T) {
 		{"isolated", quiet, verify.Observation{Outcome: labs.Timeout}, nil, verify.Pass, ""},
 		{"a server that need not answer", udp, verify.Observation{Outcome: labs.Timeout, Silent: true}, nil,
 			verify.Skip, "a server that is not netlab's holds UDP port 80 and did not answer the question"},
+		{"no namespace", quiet, verify.Observation{}, fmt.Errorf("%w: gone", verify.ErrNoNamespace), verify.Fail, "default/client is gone: its namespace duo.client does not exist"},
 		{"no probe", quiet, verify.Observation{}, errors.New("operation not permitted"), verify.Error, "cannot look from default/client: operation not permitted"},
 		{"an unknown kind", verify.Check{Kind: "smell", From: client}, verify.Observation{}, nil, verify.Error, `nobody knows how to judge a check of kind "smell"`},
 	} {

@@ -2,6 +2,7 @@ package verify
 
 import (
 	"context"
+	"errors"
 	"net/netip"
 	"time"
 
@@ -62,6 +63,10 @@ type Answer struct {
 	Server netip.AddrPort // address by which it was reached, after translation
 	Client netip.Addr     // source address it saw
 }
+
+// ErrNoNamespace says that nothing could be seen because the namespace to look
+// from does not exist. It is a failure of the lab, not of the look.
+var ErrNoNamespace = errors.New("the namespace does not exist")
 
 // Prober makes observations. It is the only way in which this package looks
 // at the world.

@@ -1,6 +1,7 @@
 package probe
 
 import (
+	"encoding/binary"
 	"fmt"
 	"net/netip"
 	"syscall"
@@ -44,6 +45,11 @@ func parseError(oob []byte, err error) (icmpError, bool) {
 			continue
 		}
 		e := icmpError{from: addrOf(m.Data[size:]), err: err}
+		// The call itself may have failed otherwise: a packet that the sender's own
+		// filter rejects is "not permitted", and the ICMP error says what it means.
+		if errno := binary.NativeEndian.Uint32(m.Data); errno != 0 {
+			e.err = unix.Errno(errno)
+		}
 		switch origin, kind, code := m.Data[4], m.Data[5], m.Data[6]; origin {
 		case unix.SO_EE_ORIGIN_ICMP:
 			e.said, _ = meaning4(kind, code)

@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io/fs"
 	"runtime"
 	"sync"
 
@@ -50,7 +51,11 @@ func (r *run) open() {
 			ping[c.From.NS] = true
 		}
 	}
-	r.each(r.spaces, func(s *space) { s.err = r.openSpace(s, ping[s.name]) })
+	r.each(r.spaces, func(s *space) {
+		if s.err = r.openSpace(s, ping[s.name]); errors.Is(s.err, fs.ErrNotExist) {
+			s.err = fmt.Errorf("%w: %w", verify.ErrNoNamespace, s.err)
+		}
+	})
 }
 
 // ends returns the namespaces that a check has to do with.
