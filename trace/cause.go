@@ -35,6 +35,11 @@ func sceneOf(end *End, p parting, path *Path) scene {
 	for i := range slices.Backward(path.Hops) {
 		s.add(path.Hops[i].NS)
 	}
+	if p.way != nil {
+		for _, ns := range p.way.Namespaces() {
+			s.add(ns)
+		}
+	}
 	return s
 }
 

@@ -79,8 +79,10 @@ func alike(a, b *Hop) bool {
 	return x.Dst == y.Dst && x.Src == y.Src || !x.Src.IsValid() || !y.Src.IsValid()
 }
 
-// Judge fills in where the way that was seen leaves the expected one.
+// Judge fills in where the way that was seen leaves the expected one, and why
+// nothing came back.
 func (r *Report) Judge() {
+	r.Silence = r.silence(r.Expected)
 	there, back := r.partings()
 	for _, p := range []parting{there, back} {
 		if p.same > 0 && !p.ended() && p.seen != nil {
@@ -101,9 +103,25 @@ func (r *Report) AsExpected() bool {
 	case t.There.End.Kind != Delivered || t.Result.State == OneWay:
 		return true
 	case len(t.Back.Hops) == 0:
-		return false
+		return slices.ContainsFunc(r.Expected, func(w Way) bool { return len(w.Back.Hops) == 1 && w.Back.End.Kind == Stopped })
 	}
 	return back.ended() && back.way != nil && back.way.End.Kind == t.Back.End.Kind && !r.untranslated()
+}
+
+// silence says why nothing answers a packet that arrived. On paper an answer
+// may not even leave.
+func (r *Report) silence(ways []Way) string {
+	t := &r.Trace
+	if t.There.End.Kind != Delivered || len(t.Back.Hops) > 0 || t.Result.State != Lost {
+		return ""
+	}
+	at := r.Names.Space(t.There.End.NS)
+	for _, w := range ways {
+		if w.There.End.NS == t.There.End.NS && len(w.Back.Hops) == 1 && w.Back.End.Kind == Stopped {
+			return "arrives at " + at + ", whose answer does not leave: " + w.Back.End.Fault.String()
+		}
+	}
+	return "arrives at " + at + ", which says nothing"
 }
 
 // partings compares both directions.

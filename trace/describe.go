@@ -111,26 +111,40 @@ func (f Bridged) text() string {
 	return fmt.Sprintf("%s: %s is behind port %s (fdb, %s)", f.Bridge, f.MAC, f.Port, f.Known)
 }
 
+// lines says what rules did. Chains in which nothing happened are named
+// together.
 func (f Filtered) lines() []labelled {
-	var lines []labelled
-	label := "netfilter"
-	add := func(text string) {
-		lines = append(lines, labelled{label, text})
-		label = ""
+	var texts, idle []string
+	flush := func() {
+		if len(idle) > 0 {
+			texts = append(texts, "no rule decides in "+strings.Join(idle, ", "))
+		}
+		idle = nil
 	}
 	for _, p := range passages(f.Steps) {
+		at := p.table + " " + p.chain
+		if len(p.deeds) == 0 && p.end != Drop {
+			idle = append(idle, at)
+			continue
+		}
+		flush()
 		for _, d := range p.deeds {
-			add(d.text(p.table))
+			texts = append(texts, d.text(p.table))
 		}
-		if p.end != "" {
-			none := ""
-			if len(p.deeds) == 0 {
-				none = "no rule decides, "
-			}
-			add(p.table + " " + p.chain + ": " + none + "policy " + string(p.end))
-		} else if len(p.deeds) == 0 && !f.Paper {
-			add(p.table + " " + p.chain + ": nothing happens")
+		if p.end == Drop {
+			texts = append(texts, at+": no rule decides, and the policy is drop")
 		}
+	}
+	flush()
+	if f.Paper {
+		texts = append(texts, "(followed on paper: the kernel tells nothing about rules of legacy iptables)")
+	}
+	lines := make([]labelled, len(texts))
+	for i, t := range texts {
+		lines[i].text = t
+	}
+	if len(lines) > 0 {
+		lines[0].label = "netfilter"
 	}
 	return lines
 }

@@ -20,6 +20,10 @@ func (r *Report) Lost() bool {
 // of the lab is not as its file says. observed is the lab as it is; on paper
 // it stops the packet at the same place as the kernel did.
 func (r *Report) Diagnose(desired, observed provision.State, q Question) {
+	if r.Silence != "" {
+		r.answerLost(desired, observed, q)
+		return
+	}
 	path, p := r.trouble()
 	if path == nil {
 		return
@@ -39,6 +43,22 @@ func (r *Report) Diagnose(desired, observed provision.State, q Question) {
 	scene := sceneOf(end, p, path)
 	plan := provision.Diff(observed, desired)
 	end.Fault.Cause = scene.cause(plan, observed)
+}
+
+// answerLost says why the answer to a packet that arrived does not leave.
+func (r *Report) answerLost(desired, observed provision.State, q Question) {
+	ways := Expected(observed, q)
+	r.Silence = r.silence(ways)
+	for _, w := range ways {
+		if w.There.End.NS != r.Trace.There.End.NS || len(w.Back.Hops) != 1 || w.Back.End.Kind != Stopped {
+			continue
+		}
+		scene := sceneOf(&w.Back.End, parting{}, &w.Back)
+		if c := scene.cause(provision.Diff(observed, desired), observed); c != "" {
+			r.Silence += ": " + c
+		}
+		return
+	}
 }
 
 // trouble returns the direction in which the packet got lost or took another

@@ -15,6 +15,7 @@ type Report struct {
 	Expected  []Way // from the lab file; several where rules draw lots
 	Names     Names
 	VXLANPort uint16
+	Silence   string // why nothing answers a packet that arrived, "" if something does
 	Parting   string // where the way that was seen leaves the expected one, "" if nowhere
 }
 

@@ -38,7 +38,9 @@ type text struct {
 	hops int
 }
 
-func (t *text) line(format string, args ...any) { fmt.Fprintf(t.w, format+"\n", args...) }
+func (t *text) line(format string, args ...any) {
+	fmt.Fprintln(t.w, strings.TrimRight(fmt.Sprintf(format, args...), " "))
+}
 
 // path writes the hops of one direction, grouped by namespace.
 func (t *text) path(p Path, _ string) {
@@ -122,7 +124,13 @@ func (t *text) style(code, s string) string {
 }
 
 func (t *text) strong(s string) string { return t.style("1", s) }
-func (t *text) faint(s string) string  { return t.style("2", s) }
+
+func (t *text) faint(s string) string {
+	if s == "" {
+		return ""
+	}
+	return t.style("2", s)
+}
 
 // mark shows that something changed, also to those who see no colours.
 func (t *text) mark(s string, changed bool) string {

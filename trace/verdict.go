@@ -95,6 +95,9 @@ func (r *Report) LastLine() string {
 			return "stops on " + r.Names.Space(p.End.NS) + ": " + why
 		}
 	}
+	if r.Silence != "" {
+		return r.Silence
+	}
 	return r.Parting
 }
 

@@ -124,7 +124,9 @@ func (w *walk) outcome(l *land, r route, in string, o netfilter.Outcome) passed 
 			hop = p.header.Dst
 		}
 		p.src = netip.AddrPortFrom(l.source(a.Dev, hop), before.SrcPort)
-		p.route = p.fact(Translated{Source: true, From: before.source(), To: p.src, By: lastChain(o, "MASQUERADE")})
+		if p.src != before.source() {
+			p.route = p.fact(Translated{Source: true, From: before.source(), To: p.src, By: lastChain(o, "MASQUERADE")})
+		}
 	}
 	if p.src != before.source() || p.header.destination() != before.destination() {
 		p.tracks = append(slices.Clip(p.tracks), track{
@@ -204,8 +206,13 @@ func (w *walk) retranslate(l *land, r route, in string, t track) []passed {
 	p.answers = l.lookup(w.question(l, p.route, in))
 	if walker, err := l.walker(p.header.Dst.Is6()); err == nil && walker != nil {
 		packet := netfilter.Packet{Proto: string(r.header.Proto), Src: r.header.source(), Dst: p.header.destination(), In: in, Out: p.answers[0].Dev, State: "ESTABLISHED"}
-		if outcomes, err := walker.Walk(packet); err == nil && len(outcomes) > 0 && outcomes[0].Verdict != netfilter.Accepted {
-			p.dropped = whyDropped(outcomes[0])
+		if outcomes, err := walker.Walk(packet); err == nil && len(outcomes) > 0 {
+			if o := outcomes[0]; o.Verdict != netfilter.Accepted {
+				p.dropped = whyDropped(o)
+			}
+			if steps := stepsOf(outcomes[0], r.header.Dst.Is6()); len(steps) > 0 {
+				p.route = p.fact(Filtered{Steps: steps})
+			}
 		}
 	}
 	return []passed{p}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"strings"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -62,7 +63,7 @@ Examples:
 // read reads the ends and the flags.
 func (t *tracer) read() error {
 	t.from, t.to = t.c.Args().Get(1), t.c.Args().Get(2)
-	from, err := t.lab.Find(t.from)
+	from, err := t.sender()
 	if err != nil {
 		return usageError("FROM: %v", err)
 	}
@@ -93,6 +94,21 @@ func (t *tracer) read() error {
 		return usageError("--wait %v: it has to be more than nothing", t.c.Duration("wait"))
 	}
 	return nil
+}
+
+// sender finds what FROM stands for. A service sends nothing: where a name is
+// that of a service too, the other is meant.
+func (t *tracer) sender() (labs.Ref, error) {
+	ref, err := t.lab.Find(t.from)
+	if err == nil && ref.Kind != labs.RefService || strings.ContainsAny(t.from, "/.:") {
+		return ref, err
+	}
+	for _, kind := range []string{"pod/", "node/", "bridge/"} {
+		if other, e := t.lab.Find(kind + t.from); e == nil {
+			return other, nil
+		}
+	}
+	return ref, err
 }
 
 // vxlanPort is where tunnels are looked for in labs that have none of their
