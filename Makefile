@@ -19,6 +19,9 @@ demo: ## bring up a two-node lab, verify it, show it (needs root)
 test: deps ## install what the tests need and run all of them
 	scripts/test.sh
 
+test-vm: ## run the tests on the kernel in a virtual machine with Debian's own
+	scripts/vm.sh
+
 deps:
 	@scripts/deps.sh $(TEST_PACKAGES)
 
@@ -40,4 +43,4 @@ lint: ## gofmt, go vet and golangci-lint
 clean: ## remove what was built
 	rm -rf bin
 
-.PHONY: help build demo test deps run-deps golden fuzz lint clean
+.PHONY: help build demo test test-vm deps run-deps golden fuzz lint clean
