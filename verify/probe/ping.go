@@ -18,7 +18,7 @@ import (
 // that and the queues between namespaces overflow.
 const window = 512
 
-// lull is how long a window of pings is waited for before the next is sent.
+// lull is how long no ping of a window is answered before the next is sent.
 // Answers that come later count all the same.
 const lull = 10 * time.Millisecond
 
@@ -157,7 +157,7 @@ func (r *run) sendAll(e *echoes, list []*echo, brief bool, settled func()) {
 			some := open[:min(window, len(open))]
 			open = open[len(some):]
 			e.send(some)
-			e.await(r.ctx.Done(), lull)
+			e.drain(r.ctx.Done())
 		}
 		settled()
 		if open = e.unanswered(list); len(open) == 0 {
@@ -208,6 +208,26 @@ func (e *echoes) arm(some []*echo) {
 	if e.left == 0 {
 		e.signal <- struct{}{}
 	}
+}
+
+// drain waits for the armed pings for as long as answers come: a slow machine
+// must not get the next window on top of this one.
+func (e *echoes) drain(stop <-chan struct{}) {
+	for before := e.missing(); before > 0; {
+		e.await(stop, lull)
+		now := e.missing()
+		if now == before {
+			return
+		}
+		before = now
+	}
+}
+
+// missing returns how many of the armed pings are not done.
+func (e *echoes) missing() int {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.left
 }
 
 // await returns when all of the armed pings are done, or after d.
