@@ -36,8 +36,9 @@ func sceneOf(end *End, p parting, path *Path) scene {
 		s.add(path.Hops[i].NS)
 	}
 	if p.way != nil {
-		for _, ns := range p.way.Namespaces() {
-			s.add(ns)
+		for i := range p.way.Hops {
+			s.add(p.way.Hops[i].NS)
+			s.devices[p.way.Hops[i].Iface] = true
 		}
 	}
 	return s
@@ -104,6 +105,9 @@ func (s *scene) guilt(step provision.Step) int {
 	g := 2 + 10*max(1, 8-near)
 	if i := slices.Index(related[s.step], key.Kind); i >= 0 {
 		g += 200 - 10*i
+	}
+	if key.Kind == provision.KindNamespace {
+		g += 100 // with it went all that was in it
 	}
 	if step.Op == provision.Delete {
 		g -= 5 // what is missing explains more than what is there too

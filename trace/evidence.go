@@ -84,7 +84,7 @@ type Space struct {
 	FDB     []Forwarding
 	Sysctls map[string]string
 	Tracked []Tracked
-	Legacy  bool // there are rules of legacy iptables, of which the kernel tells nothing
+	Rules   []byte // of legacy iptables, of which the kernel tells nothing, as iptables-save prints them
 }
 
 // Link is an interface.

@@ -51,10 +51,11 @@ func (b *builder) preroute(l leg, hop, next *Hop) {
 		return
 	}
 	at := place{hop.NS, l, hop.Header.Inner != nil}
+	b.walkLegacy(hop, at)
 	if visits := b.filter[at]; len(visits) > 0 {
 		first, rest := before(visits[0])
 		if visits[0] = rest; len(first) > 0 {
-			hop.Facts = append(hop.Facts, Filtered{Steps: first})
+			hop.Facts = append(hop.Facts, Filtered{Steps: first, Paper: b.legacy(hop.NS)})
 		}
 	}
 	b.translated(hop, next)
@@ -84,9 +85,10 @@ func (b *builder) passed(l leg, hop, next *Hop) {
 
 // filtered adds the rules that were met.
 func (b *builder) filtered(hop *Hop, at place) {
+	b.walkLegacy(hop, at)
 	if visits := b.filter[at]; len(visits) > 0 {
 		if len(visits[0]) > 0 {
-			hop.Facts = append(hop.Facts, Filtered{Steps: visits[0]})
+			hop.Facts = append(hop.Facts, Filtered{Steps: visits[0], Paper: b.legacy(hop.NS)})
 		}
 		b.filter[at] = visits[1:]
 	}

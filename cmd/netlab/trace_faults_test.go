@@ -54,7 +54,7 @@ func TestPrivilegedTraceFaults(t *testing.T) {
 		{"node's cable down", "pod/web", b.NS, []string{"ip link set eth0 down"},
 			"peer-state is down, the lab says up"},
 		{"bridge down", "pod/web", a.NS, []string{"ip link set cni0 down"},
-			"stops on node-a: the bridge cni0 is down: the bridge cni0: state is down, the lab says up"},
+			"the bridge cni0: state is down, the lab says up"},
 		{"bridge-nf-call-iptables", "svc/near:80", a.NS, []string{"sysctl -qw net.bridge.bridge-nf-call-iptables=0"},
 			"it was not translated back here: net.bridge.bridge-nf-call-iptables is 0, the lab says 1"},
 		{"hairpin", "svc/near:80", a.NS, []string{"bridge link set dev " + near.HostIface + " hairpin off"},

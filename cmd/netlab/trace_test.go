@@ -208,6 +208,28 @@ func TestPrivilegedTraceEverybody(t *testing.T) {
 	}
 }
 
+// TestPrivilegedTraceIPv6 traces in a lab of both families, whose tunnel is of
+// one only.
+func TestPrivilegedTraceIPv6(t *testing.T) {
+	requireRoot(t)
+	file, lab := writeLab(t, fmt.Sprintf(`name: t%d-trace-six
+subnets:
+  - {name: underlay, cidr: [172.30.0.0/24, "fd00:30::/64"]}
+  - {name: pods, cidr: [10.244.0.0/16, "fd00:244::/48"]}
+  - {name: services, cidr: [10.96.0.0/16, "fd00:96::/112"]}
+nodes: [{name: node-a}, {name: node-b}]
+pods: [{name: client, node: node-a}, {name: web, node: node-b, labels: {app: web}}]
+services: [{name: web, selector: {app: web}, ports: [{port: 80, targetPort: 8080}]}]
+`, os.Getpid()))
+	bringUp(t, file, lab)
+	for _, to := range []string{"pod/web", "svc/web:80", "pod/web:99/udp"} {
+		r := traceJSON(t, exitOK, lab.Name, "client", to, "--listen", "--ipv6")
+		if outer := r.hop(t, "node-a", "out", "eth0").Packet; outer.Inner == nil || !strings.HasPrefix(outer.Inner.Src, "fd00:") || outer.Src != "172.30.0.2" {
+			t.Errorf("%s: what leaves node-a is %+v", to, outer)
+		}
+	}
+}
+
 // TestPrivilegedTraceUnderTraffic wants the way to be told apart from other traffic.
 func TestPrivilegedTraceUnderTraffic(t *testing.T) {
 	_, lab := upTraceLab(t, "busy", labs.ModeVXLAN)

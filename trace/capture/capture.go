@@ -213,12 +213,19 @@ func (c *run) inspect(ctx context.Context, s *space, tuples []trace.Tuple, repor
 	for _, l := range s.read.Links {
 		devices = append(devices, l.Name)
 	}
+	legacy := false
 	if err := c.in(s.name, func() error {
 		s.read.Sysctls = sysctls(parameters(ipv6, devices))
-		s.read.Legacy = hasLegacyRules(ipv6)
+		legacy = hasLegacyRules(ipv6)
 		return nil
 	}); err != nil {
 		return err
+	}
+	if legacy && c.r.Rules != nil {
+		var err error
+		if s.read.Rules, err = c.r.Rules(ctx, s.name, ipv6); err != nil {
+			return fmt.Errorf("read the rules of %s: %w", s.name, err)
+		}
 	}
 	events, err := s.heard.events(s.name, s.names, c.r.VXLANPort)
 	if err != nil {

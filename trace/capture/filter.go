@@ -35,17 +35,23 @@ func tapFilter(r *Request, probe trace.Probe) ([]bpf.Instruction, error) {
 	}
 	if r.VXLANPort != 0 {
 		outer := join(p.proto(unix.IPPROTO_UDP), p.load(sizeEther+2, 2), equal(uint32(r.VXLANPort)))
-		inner := sizeEther + sizeUDP + sizeVXLAN + sizeEther + 20
+		// What a tunnel carries may be of another family than the tunnel.
+		sizeIP, protoAt, icmp := 20, 9, uint32(unix.IPPROTO_ICMP)
+		if r.To.Addr().Is6() {
+			sizeIP, protoAt, icmp = 40, 6, unix.IPPROTO_ICMPV6
+		}
+		frame := sizeEther + sizeUDP + sizeVXLAN + sizeEther
+		inner := frame + sizeIP
 		if probe.Proto == trace.ProtoTCP {
 			p.tcp(outer, inner, probe.ISN)
 		} else {
 			p.nonce(outer, inner, probe)
 		}
-		innerProto := p.load(inner-20+9, 1)
+		innerProto := p.load(frame+protoAt, 1)
 		for _, port := range r.AnswerPorts {
 			p.block(outer, innerProto, equal(unix.IPPROTO_UDP), p.load(inner, 2), equal(uint32(port)))
 		}
-		p.block(outer, innerProto, equal(unix.IPPROTO_ICMP))
+		p.block(outer, innerProto, equal(icmp))
 	}
 	p.list = append(p.list, bpf.RetConstant{})
 	if len(p.list) > unix.BPF_MAXINSNS {

@@ -33,10 +33,10 @@ const tableName = "netlab-trace"
 
 // own makes a table of our own in the namespace of w, which the kernel removes
 // with the socket. Its rules mark the packets of the exchange, so that the
-// kernel tells what happens to them in all other tables. The table has the
-// family of the exchange.
+// kernel tells what happens to them in all other tables. It is of both families:
+// a tunnel may be of another one than what it carries.
 func (w *wire) own(r *Request, probe trace.Probe) error {
-	family := nfFamily(r.To.Addr().Is6())
+	const family = unix.NFPROTO_INET
 	name := fmt.Sprintf("%s-%d", tableName, os.Getpid())
 	const base = unix.NFNL_SUBSYS_NFTABLES << 8
 	create := func(kind uint16) message {
@@ -58,13 +58,6 @@ func (w *wire) own(r *Request, probe trace.Probe) error {
 		}
 	}
 	return w.transact(batch...)
-}
-
-func nfFamily(ipv6 bool) uint8 {
-	if ipv6 {
-		return unix.NFPROTO_IPV6
-	}
-	return unix.NFPROTO_IPV4
 }
 
 // rule is a list of expressions.
