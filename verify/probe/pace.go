@@ -12,7 +12,8 @@ import (
 const (
 	maxFresh = 32                     // that were begun just now
 	stalled  = 20 * time.Millisecond  // without any connection being made: those under way are not fresh
-	stale    = 100 * time.Millisecond // after that none is fresh
+	stale    = 100 * time.Millisecond // after that none is fresh, or on a slow machine
+	staler   = 8                      // after so many times what they take on average
 	maxOpen  = 12000                  // at all, if the process may open so many files
 )
 
@@ -23,6 +24,7 @@ type pace struct {
 	fresh chan struct{}
 	open  chan struct{}
 	last  atomic.Int64 // when a connection ended last
+	usual atomic.Int64 // nanoseconds that fresh ones take, on average
 }
 
 func newPace() *pace {
@@ -46,7 +48,7 @@ func (p *pace) begin(slow func()) (end func()) {
 	var timer atomic.Pointer[time.Timer]
 	look := func() {
 		now := time.Now()
-		if now.UnixNano()-p.last.Load() >= int64(stalled) || now.Sub(start) >= stale {
+		if now.UnixNano()-p.last.Load() >= int64(stalled) || now.Sub(start) >= p.stale() {
 			release()
 			return
 		}
@@ -56,10 +58,20 @@ func (p *pace) begin(slow func()) (end func()) {
 	timer.Load().Reset(stalled)
 	return func() {
 		timer.Load().Stop()
-		p.last.Store(time.Now().UnixNano())
+		now := time.Now()
+		p.last.Store(now.UnixNano())
+		if took := now.Sub(start); took < p.stale() {
+			usual := p.usual.Load()
+			p.usual.Store(usual + (int64(took)-usual)/16) // whoever is overtaken is not missed
+		}
 		release()
 		<-p.open
 	}
+}
+
+// stale returns after which time a connection is not fresh any more.
+func (p *pace) stale() time.Duration {
+	return max(stale, min(staler*time.Duration(p.usual.Load()), time.Second))
 }
 
 // busy returns how many connections are under way.
