@@ -6,6 +6,7 @@
 #
 #     RUN=REGEXP        only these tests
 #     KERNEL=PACKAGE    another kernel (linux-image-cloud-amd64)
+#     ACCEL=kvm         not emulated, where /dev/kvm may be used
 #     MINUTES=N         end the machine after so long (60)
 #
 # The machine's memory is its only disk. It holds the kernel's modules, the
@@ -91,6 +92,7 @@ began=$SECONDS
 : >bin/vm.log
 tail -f --pid=$$ -s 5 bin/vm.log 2>/dev/null | grep --line-buffered -E '^(== |ok |FAIL )' &
 shown=$!
+# Mitigations would only make the emulation slow.
 timeout --foreground -k 10 "${minutes}m" qemu-system-x86_64 -machine q35 -accel "${ACCEL:-tcg,thread=multi}" -cpu max \
     -smp "$(nproc)" -m 3G -nodefaults -no-reboot -display none -monitor none \
     -kernel "$work/boot/vmlinuz-$release" -initrd "$work/initrd" -append 'console=ttyS0 panic=-1 mitigations=off' \
