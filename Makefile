@@ -29,7 +29,7 @@ run-deps:
 	@scripts/deps.sh $(RUN_PACKAGES)
 
 golden: ## rewrite golden files; read the diff before you commit
-	$(GO) test ./labs ./provision/... ./verify -update
+	$(GO) test ./labs ./provision/... ./trace ./verify -update
 	UPDATE_SCRIPTS=1 $(GO) test ./cmd/netlab -run Script
 
 fuzz: ## fuzz the lab file parser for a minute

@@ -67,6 +67,8 @@ func (r *Report) trouble() (*Path, parting) {
 	t := &r.Trace
 	there, back := r.partings()
 	switch {
+	case t.There.End.Kind == Left && t.Back.End.Kind == Stopped:
+		return &t.Back, back
 	case t.There.End.Kind != Delivered:
 		return &t.There, there
 	case len(t.Back.Hops) == 0:

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"netlab/labs"
+	"netlab/provision"
 )
 
 func itoa(n int) string { return strconv.Itoa(n) }
@@ -29,6 +30,10 @@ func (b *builder) end(p *Path, stranger bool) {
 	p.End = End{Kind: Stopped, NS: last.NS}
 	if b.arrived(last) {
 		p.End.Kind = Delivered
+		return
+	}
+	if last.Dir == Out && last.Iface == provision.UplinkIface {
+		p.End.Kind = Left
 		return
 	}
 	for _, find := range []func(*Hop) Fault{b.droppedBy, b.lostTunnel, b.lostFrame, b.lostRoute, b.lostNeighbour} {

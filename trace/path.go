@@ -46,7 +46,7 @@ type EndKind string
 const (
 	Delivered EndKind = "delivered" // it is for the namespace, which took it
 	Stopped   EndKind = "stopped"   // it was dropped, or could not go on
-	Unseen    EndKind = "unseen"    // the packet was not seen at all
+	Left      EndKind = "left"      // it went out of the lab, to the host
 )
 
 // Fault is why a packet does not go on.

@@ -20,6 +20,9 @@ type TextOptions struct {
 func WriteText(w io.Writer, r Report, opts TextOptions) error {
 	t := text{w: bufio.NewWriter(w), r: &r, opts: opts}
 	t.line("%s", t.strong(r.Verdict()))
+	if r.Trace.Result.Answer != "" {
+		t.line("it says: %s", r.Trace.Result.Answer)
+	}
 	t.path(r.Trace.There, "")
 	if len(r.Trace.Back.Hops) > 0 {
 		t.line("")

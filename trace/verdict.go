@@ -16,6 +16,9 @@ func (r *Report) Verdict() string {
 	case Refused:
 		return who + " is refused by " + r.answerer() + r.refusal() + r.summary()
 	case OneWay:
+		if t.There.End.Kind == Left {
+			return who + " leaves the lab on " + r.Names.Title(t.There.End.NS) + r.summary()
+		}
 		if t.There.End.Kind == Delivered {
 			return who + " arrives at " + r.Names.Title(t.There.End.NS) + r.summary()
 		}
@@ -86,6 +89,9 @@ func (r *Report) summary() string {
 
 // LastLine says where the packet ended if it did not get through.
 func (r *Report) LastLine() string {
+	if end := r.Trace.There.End; end.Kind == Left && len(r.Trace.Back.Hops) == 0 {
+		return "leaves the lab on " + r.Names.Space(end.NS) + " by " + r.Trace.There.last().Iface + ", and nothing comes back"
+	}
 	for _, p := range []*Path{&r.Trace.There, &r.Trace.Back} {
 		if len(p.Hops) > 0 && p.End.Kind == Stopped {
 			why := p.End.Fault.String()

@@ -14,6 +14,9 @@ func (w *walk) transmit(l *land, r route, d *device) []route {
 		return w.wrap(l, r, d)
 	case d.peer == nil:
 		return r.stop(l.ns, "cable", "the other end of "+d.name+" is not where it should be")
+	case d.peer.NS == "":
+		r.end = End{Kind: Left, NS: l.ns}
+		return []route{r}
 	}
 	far := w.ground.at(d.peer.NS)
 	p := far.links[d.peer.Name]

@@ -83,7 +83,7 @@ func (t *tracer) read() error {
 	case t.c.Uint("size") > longest:
 		return usageError("--size %d: a packet takes %d bytes at most", t.c.Uint("size"), longest)
 	case t.c.Uint("size") != 0 && t.ends.Proto == trace.ProtoTCP:
-		return usageError("--size: the first packet of a TCP connection carries nothing\n    hint: write %s/UDP", t.to)
+		return usageError("--size: the first packet of a TCP connection carries nothing\n    hint: --size is for pings and for TO:PORT/UDP")
 	case t.c.String("http") != "" && t.ends.Proto != trace.ProtoTCP:
 		return usageError("--http: only a TCP connection carries a request\n    hint: write %s:PORT", t.to)
 	case t.c.Uint("count") == 0:

@@ -25,19 +25,20 @@ type tracer struct {
 	from, to string
 	ends     trace.Ends
 
-	desired  provision.State
 	question trace.Question
 	ways     []trace.Way
+	watch    []string
 }
 
 func (t *tracer) run(ctx context.Context) error {
 	t.out.clock.start("paper")
-	t.desired = provision.Desired(t.lab)
+	desired := provision.Desired(trace.Concerning(t.lab, t.ends.Dst))
 	t.question = trace.Question{
 		NS: t.ends.NS, Dst: t.ends.Dst, SrcPort: uint16(t.c.Uint("from-port")), Proto: t.ends.Proto,
 		VXLANPort: portOf(t.lab), OneWay: !t.c.Bool("reply"),
 	}
-	t.ways = trace.Expected(t.desired, t.question)
+	t.ways = trace.Expected(desired, t.question)
+	t.watch = trace.Watch(desired, t.ways)
 	var reports []trace.Report
 	var first trace.Evidence
 	for i := range t.c.Uint("count") {
@@ -69,10 +70,17 @@ func (t *tracer) one(ctx context.Context) (trace.Report, trace.Evidence, error) 
 	t.out.clock.start("trace")
 	ev, err := capture.Run(ctx, capture.Request{
 		From: t.ends.NS, To: t.ends.Dst, Proto: t.ends.Proto, FromPort: uint16(t.c.Uint("from-port")), Size: int(t.c.Uint("size")),
-		HTTP: t.c.String("http"), OneWay: !t.c.Bool("reply"), Wait: t.c.Duration("wait"), Watch: trace.Watch(t.desired, t.ways),
+		HTTP: t.c.String("http"), OneWay: !t.c.Bool("reply"), Wait: t.c.Duration("wait"), Watch: t.watch,
 		VXLANPort: portOf(t.lab), AnswerPorts: t.answerPorts(), Listen: t.listeners(), Rules: saveRules,
 	})
 	r := trace.Report{Lab: t.lab.Name, From: t.from, To: t.to, Names: trace.NamesOf(t.lab), Expected: t.ways, VXLANPort: portOf(t.lab)}
+	if errors.Is(err, fs.ErrPermission) {
+		h, why := t.sys.open(t.lab.Name)
+		if why != nil { // it says what to do
+			return r, ev, why
+		}
+		h.Close()
+	}
 	if errors.Is(err, fs.ErrNotExist) {
 		if down := t.sys.mustBeUp(t.lab); down != nil {
 			return r, ev, down
@@ -98,11 +106,12 @@ func (t *tracer) diagnose(ctx context.Context, r *trace.Report) error {
 		return err
 	}
 	defer h.Close()
-	observed, err := h.Observe(ctx, t.desired.Hint())
+	desired := provision.Desired(t.lab)
+	observed, err := h.Observe(ctx, desired.Hint())
 	if err != nil {
 		return err
 	}
-	r.Diagnose(t.desired, observed, t.question)
+	r.Diagnose(desired, observed, t.question)
 	return nil
 }
 

@@ -141,12 +141,18 @@ func (c *run) collect(ctx context.Context, ev *trace.Evidence) error {
 		}
 	}
 	tuples := trace.Tuples(ev)
+	passed := map[string][]string{} // interfaces, by namespace
+	for _, f := range ev.Frames {
+		if !slices.Contains(passed[f.NS], f.Iface) {
+			passed[f.NS] = append(passed[f.NS], f.Iface)
+		}
+	}
 	var mu sync.Mutex
 	if err := c.each(seen, func(s *space) error {
 		if s.missing {
 			return nil
 		}
-		return c.inspect(ctx, s, tuples[s.name], func(events []trace.Event) {
+		return c.inspect(ctx, s, passed[s.name], tuples[s.name], func(events []trace.Event) {
 			mu.Lock()
 			defer mu.Unlock()
 			ev.Events = append(ev.Events, events...)
@@ -198,7 +204,7 @@ func (c *run) settle(ctx context.Context, ev *trace.Evidence) {
 }
 
 // inspect reads what decided about the packet in one namespace.
-func (c *run) inspect(ctx context.Context, s *space, tuples []trace.Tuple, report func([]trace.Event)) error {
+func (c *run) inspect(ctx context.Context, s *space, devices []string, tuples []trace.Tuple, report func([]trace.Event)) error {
 	ipv6 := c.r.To.Addr().Is6()
 	if err := s.links(); err != nil { // again: a bridge may have learned, an interface gone down
 		return err
@@ -208,10 +214,6 @@ func (c *run) inspect(ctx context.Context, s *space, tuples []trace.Tuple, repor
 	}
 	if err := s.tracked(tuples); err != nil {
 		return err
-	}
-	var devices []string
-	for _, l := range s.read.Links {
-		devices = append(devices, l.Name)
 	}
 	legacy := false
 	if err := c.in(s.name, func() error {
