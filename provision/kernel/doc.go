@@ -16,4 +16,8 @@
 // unless a lab has an uplink: then it holds one end of a cable that carries the
 // lab's mark, an address on it, single rules whose comment is the mark, and
 // forwards packets for as long as any lab has an uplink.
+//
+// The kernel loads its modules by itself, but for br_netfilter: that one is
+// loaded when a lab sets one of its parameters, and the host's own bridges are
+// told to go on without it.
 package kernel
