@@ -27,7 +27,7 @@ unformatted=$(gofmt -l .)
 $go vet ./...
 
 echo "== tests"
-run=("$go" test -race -count=1 -timeout 20m -v ./...)
+run=("$go" test -race -count=1 -timeout 30m -json ./...)
 status=0
 audit >"$before"
 if [ "$(id -u)" = 0 ]; then
@@ -41,17 +41,25 @@ else
         mount --bind /run/etc /etc && ip link set lo up && exec "$@"' sh "${run[@]}" >"$log" 2>&1 || status=$?
 fi
 audit >"$after"
-grep -E '^(ok|FAIL|panic|---? FAIL)|^\?.*no test files' "$log" || true
+# The log is a JSON object a line.
+events() { jq -rR "fromjson? | $1" "$log"; }
+count() { events "select(.Action==\"$1\" and .Test) | 1" | wc -l; }
+events 'select(.Action=="output" and (.Test|not)) | .Output | select(test("^(ok|FAIL|---|panic)"))' | tr -s '\n'
 if [ "$status" != 0 ]; then
     echo "== output of what failed"
-    grep -vE '^(=== |--- (PASS|SKIP)|\s+--- (PASS|SKIP)|PASS$)' "$log" | tail -n 300
+    jq -R 'fromjson?' "$log" | jq -rs '
+        ([.[] | select(.Action=="fail") | .Package + " " + (.Test // "")]) as $failed
+        | .[] | select(.Action=="output" or .Action=="build-output")
+        | select(.Action=="build-output" or ((.Package + " " + (.Test // "")) as $t | $failed | index([$t])))
+        | .Output // empty' | grep -vE '^\s*(=== |--- PASS)' | tr -s '\n' | head -n 400 || true
 fi
-passed=$(grep -cE '^\s*--- PASS' "$log" || true)
-failed=$(grep -cE '^\s*--- FAIL' "$log" || true)
-skipped=$(grep -cE '^\s*--- SKIP' "$log" || true)
+passed=$(count pass) failed=$(count fail) skipped=$(count skip)
 if [ "$skipped" != 0 ]; then
     echo "== skipped"
-    grep -A1 -E '^\s*--- SKIP' "$log" | grep -v '^--$' || true
+    jq -R 'fromjson?' "$log" | jq -rs '
+        ([.[] | select(.Action=="skip" and .Test) | .Package + " " + .Test]) as $skipped
+        | .[] | select(.Action=="output" and .Test)
+        | select((.Package + " " + .Test) as $t | $skipped | index([$t])) | .Output' | grep -vE '^\s*(=== |--- )' | tr -s '\n' || true
 fi
 left=$(sort -u "$before" | comm -13 - <(sort -u "$after"))
 if [ -n "$left" ]; then
