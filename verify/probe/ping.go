@@ -18,7 +18,8 @@ import (
 // that and the queues between namespaces overflow.
 const window = 512
 
-// lull is how long no ping of a window is answered before the next is sent.
+// lull is how long no ping of a window is answered before the next is sent, or
+// longer where the window took longer to send: so slow a machine may pause.
 // Answers that come later count all the same.
 const lull = 10 * time.Millisecond
 
@@ -156,8 +157,9 @@ func (r *run) sendAll(e *echoes, list []*echo, brief bool, settled func()) {
 		for len(open) > 0 {
 			some := open[:min(window, len(open))]
 			open = open[len(some):]
+			began := time.Now()
 			e.send(some)
-			e.drain(r.ctx.Done())
+			e.drain(r.ctx.Done(), max(lull, time.Since(began)))
 		}
 		settled()
 		if open = e.unanswered(list); len(open) == 0 {
@@ -212,7 +214,7 @@ func (e *echoes) arm(some []*echo) {
 
 // drain waits for the armed pings for as long as answers come: a slow machine
 // must not get the next window on top of this one.
-func (e *echoes) drain(stop <-chan struct{}) {
+func (e *echoes) drain(stop <-chan struct{}, lull time.Duration) {
 	for before := e.missing(); before > 0; {
 		e.await(stop, lull)
 		now := e.missing()
