@@ -110,6 +110,7 @@ func (f driftFile) run(t *testing.T, name string, seen coverage) {
 	defer h.Close()
 	d := drifter{f, h, file, lab, provision.Desired(lab), openEars(t, lab)}
 	seen.wanted(d.want)
+	d.ears.hush(t) // a namespace that is heard stays until it is forgotten
 	for i := range f.cases {
 		t.Run(f.cases[i].title, func(t *testing.T) { d.try(t, &f.cases[i], seen) })
 	}
@@ -147,7 +148,7 @@ func (d drifter) try(t *testing.T, c *driftCase, seen coverage) {
 		}
 	}
 	have, plan := d.observe(t)
-	got := strings.ReplaceAll(plan.String(), d.driftFile.lab, "LAB")
+	got := strings.ReplaceAll(plan.String(), d.lab, "LAB")
 	if *updateDrift && !c.optional {
 		c.plan = got
 	} else if diff := cmp.Diff(c.plan, got); diff != "" {
@@ -170,7 +171,7 @@ func (d drifter) shell(t *testing.T, command string) error {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), 20*time.Second)
 	defer cancel()
-	command = strings.ReplaceAll(command, "LAB", d.driftFile.lab)
+	command = strings.ReplaceAll(command, "LAB", d.lab)
 	if out, err := exec.CommandContext(ctx, "sh", "-c", command).CombinedOutput(); err != nil {
 		return fmt.Errorf("%s: %w\n%s", command, err, out)
 	}

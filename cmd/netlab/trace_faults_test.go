@@ -67,7 +67,7 @@ func TestPrivilegedTraceFaults(t *testing.T) {
 			"the address 10.244.2.2/24 on eth0 is missing"},
 		{"rp_filter", "pod/web", b.NS, []string{"sysctl -qw net.ipv4.conf.all.rp_filter=1", "ip route replace 10.244.1.0/24 via 172.30.0.2"},
 			"stops on node-b: rp_filter drops it: the way back to 10.244.1.2 does not lead through vxlan1: net.ipv4.conf.all.rp_filter is 1, the lab says 0"},
-		{"namespace", "pod/web", b.NS, []string{"ip netns del " + web.NS},
+		{"namespace", "pod/web", "", []string{"ip netns del " + web.NS},
 			"the namespace " + web.NS + " is missing"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -80,7 +80,11 @@ func TestPrivilegedTraceFaults(t *testing.T) {
 				must(t, exitOK, "up", file, "-q")
 			})
 			for _, c := range tt.commands {
-				in(t, tt.ns, strings.Fields(c)...)
+				if tt.ns != "" {
+					in(t, tt.ns, strings.Fields(c)...)
+				} else if out, err := tool(t, strings.Fields(c)...); err != nil {
+					t.Errorf("%s: %v\n%s", c, err, out)
+				}
 			}
 			out := must(t, exitDiffers, "trace", lab.Name, from, tt.to, "--listen", "--wait", "300ms")
 			lines := strings.Split(strings.TrimSpace(out), "\n")
