@@ -21,7 +21,7 @@ minutes=${MINUTES:-60}
 # What the machine is made of, besides what `make test` uses.
 host_packages=(qemu-system-x86 cpio kmod)
 guest_packages=(bash dash hostname coreutils findutils grep sed mawk util-linux mount procps kmod libc-bin
-    iproute2 iptables nftables iputils-ping curl conntrack tcpdump netcat-openbsd jq)
+    iproute2 iptables nftables iputils-ping curl conntrack tcpdump netcat-openbsd jq tar gzip)
 
 say() { printf '== %s\n' "$*"; }
 fail() { printf '%s\n' "$*" >&2; exit 1; }
