@@ -92,7 +92,7 @@ func FuzzDecodeFrame(f *testing.F) {
 	f.Add(frame)
 	f.Add(build(f, ether(layers.EthernetTypeIPv4), ip4(layers.IPProtocolUDP, "172.30.0.2", "172.30.0.3"),
 		&layers.UDP{SrcPort: 5000, DstPort: 8472}, &layers.VXLAN{ValidIDFlag: true, VNI: 7}, gopacket.Payload(frame)))
-	f.Fuzz(func(t *testing.T, b []byte) {
+	f.Fuzz(func(_ *testing.T, b []byte) {
 		h, err := DecodeFrame(b, 8472)
 		if err == nil {
 			_ = h.String()

@@ -8,7 +8,7 @@ import (
 )
 
 // explain teaches what a fact means, with the numbers of this packet.
-func explain(f Fact, h *Hop) []string {
+func explain(f Fact) []string {
 	switch f := f.(type) {
 	case Routed:
 		return f.lesson()

@@ -27,7 +27,7 @@ func (l *land) lookup(q Lookup) []Answer {
 		switch {
 		case r.Other != "" || r.IPv6 != q.Dst.Is6():
 		case r.To.IsValid() && !r.To.Contains(q.Dst):
-		case r.From.IsValid() && r.From.Bits() > 0 && !(q.Src.IsValid() && r.From.Contains(q.Src)):
+		case r.From.IsValid() && r.From.Bits() > 0 && (!q.Src.IsValid() || !r.From.Contains(q.Src)):
 		case r.Iif != "" && r.Iif != cmp.Or(q.Iif, "lo"):
 		default:
 			if list := l.best(r.Table, q.Dst); list != nil {
@@ -107,7 +107,7 @@ func (l *land) connected(dst netip.Addr) (Answer, bool) {
 // source returns the address that packets get which leave by dev: one of dev,
 // preferably in the subnet of the next hop, otherwise any other.
 func (l *land) source(dev string, hop netip.Addr) netip.Addr {
-	var onDev, any netip.Addr
+	var onDev, other netip.Addr
 	for _, a := range l.addrs {
 		addr := a.Prefix.Addr()
 		switch {
@@ -116,9 +116,9 @@ func (l *land) source(dev string, hop netip.Addr) netip.Addr {
 			return addr
 		case a.Dev == dev && !onDev.IsValid():
 			onDev = addr
-		case !any.IsValid() && !addr.IsLinkLocalUnicast():
-			any = addr
+		case !other.IsValid() && !addr.IsLinkLocalUnicast():
+			other = addr
 		}
 	}
-	return cmp.Or(onDev, any)
+	return cmp.Or(onDev, other)
 }

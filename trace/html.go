@@ -127,15 +127,15 @@ func newStep(r *Report, h *Hop, before *Header) pageStep {
 			}
 			fact.Lines = append(fact.Lines, l.text)
 		}
-		fact.Lesson, fact.Prose = lessonOf(f, h)
+		fact.Lesson, fact.Prose = lessonOf(f)
 		s.Facts = append(s.Facts, fact)
 	}
 	return s
 }
 
 // lessonOf returns what a fact teaches: a table as it is to be shown, and prose.
-func lessonOf(f Fact, h *Hop) (table, prose string) {
-	lines := explain(f, h)
+func lessonOf(f Fact) (table, prose string) {
+	lines := explain(f)
 	if r, ok := f.(Routed); ok && !r.Answer.Local {
 		end := len(lines)
 		for i, l := range lines {

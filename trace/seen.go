@@ -132,7 +132,7 @@ func (b *builder) clean(list []sighting) []sighting {
 			return false
 		}
 		ports := b.copies(out, s)
-		return len(ports) > 1 && b.leads(s.frame.NS, link.Master, ports, &s.header) != s.frame.Iface
+		return len(ports) > 1 && b.leads(s.frame.NS, ports, &s.header) != s.frame.Iface
 	})
 }
 
@@ -149,7 +149,7 @@ func (b *builder) copies(list []sighting, s sighting) []string {
 }
 
 // leads returns the port behind which a frame's destination is.
-func (b *builder) leads(ns, bridge string, ports []string, h *Header) string {
+func (b *builder) leads(ns string, ports []string, h *Header) string {
 	for _, f := range b.space(ns).FDB {
 		if f.MAC == h.DstMAC && slices.Contains(ports, f.Dev) {
 			return f.Dev

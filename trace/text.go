@@ -79,7 +79,7 @@ func (t *text) hop(h *Hop, before *Header) {
 			t.line("         %s  %s", t.faint(fmt.Sprintf("%-10s", l.label)), l.text)
 		}
 		if t.opts.Explain {
-			for _, l := range explain(f, h) {
+			for _, l := range explain(f) {
 				t.line("         %s  %s", strings.Repeat(" ", 10), t.faint(l))
 			}
 		}

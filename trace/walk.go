@@ -109,7 +109,8 @@ func (w *walk) leave(l *land, r route, next netip.Addr, a Answer) []route {
 	case !d.up:
 		return r.stop(l.ns, "interface", "the interface "+a.Dev+" is down")
 	}
-	mac, ok := labs.MAC{}, false
+	var mac labs.MAC
+	var ok bool
 	if d.vxlan != nil {
 		mac, ok = l.neighs[hostOn{a.Dev, next}]
 	} else {

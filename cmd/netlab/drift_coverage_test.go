@@ -31,7 +31,9 @@ func (c coverage) wanted(want provision.State) {
 		}
 		for _, w := range words {
 			key := typeOf(o) + " " + w
-			c[key] = c[key]
+			if !c[key] {
+				c[key] = false // known, and not covered yet
+			}
 		}
 	}
 }
@@ -93,6 +95,7 @@ func (c coverage) check(t *testing.T) {
 func objectTypes(t *testing.T) []string {
 	t.Helper()
 	files := token.NewFileSet()
+	//nolint:staticcheck // the package has no build tags that ParseDir would miss
 	packages, err := parser.ParseDir(files, "../../provision", func(fi fs.FileInfo) bool {
 		return !strings.HasSuffix(fi.Name(), "_test.go")
 	}, 0)

@@ -28,12 +28,12 @@ func openSender(r *Request, probe trace.Probe) (*sender, error) {
 		family = unix.AF_INET6
 	}
 	kind, proto := unix.SOCK_STREAM, unix.IPPROTO_TCP
-	switch {
-	case r.Proto == trace.ProtoUDP:
+	switch r.Proto {
+	case trace.ProtoUDP:
 		kind, proto = unix.SOCK_DGRAM, unix.IPPROTO_UDP
-	case r.Proto == trace.ProtoICMP6:
+	case trace.ProtoICMP6:
 		kind, proto = unix.SOCK_RAW, unix.IPPROTO_ICMPV6
-	case r.Proto == trace.ProtoICMP:
+	case trace.ProtoICMP:
 		kind, proto = unix.SOCK_RAW, unix.IPPROTO_ICMP
 	}
 	fd, err := unix.Socket(family, kind|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, proto)
@@ -66,11 +66,11 @@ func (s *sender) prepare() error {
 	if s.r.FromPort == 0 {
 		return nil
 	}
-	any := netip.AddrPortFrom(netip.IPv4Unspecified(), s.r.FromPort)
+	from := netip.AddrPortFrom(netip.IPv4Unspecified(), s.r.FromPort)
 	if s.r.To.Addr().Is6() {
-		any = netip.AddrPortFrom(netip.IPv6Unspecified(), s.r.FromPort)
+		from = netip.AddrPortFrom(netip.IPv6Unspecified(), s.r.FromPort)
 	}
-	if err := unix.Bind(s.fd, sockaddr(any)); err != nil {
+	if err := unix.Bind(s.fd, sockaddr(from)); err != nil {
 		return fmt.Errorf("take port %d: %w", s.r.FromPort, err)
 	}
 	return nil
