@@ -13,6 +13,14 @@ func Load(file string, data []byte) (*Lab, Diagnostics) {
 	return Resolve(s, Options{})
 }
 
+// LoadAs is [Load] for a lab that is called name, whatever its file says: one
+// file can be several labs side by side, which differ in nothing else. An empty
+// name keeps that of the file.
+func LoadAs(name, file string, data []byte) (*Lab, Diagnostics) {
+	s, _ := Parse(file, data)
+	return Resolve(s, Options{Name: name})
+}
+
 // Resolve fills in all that the author left open and checks all that they
 // wrote. The diagnostics are those of [Parse] and those found here, in the
 // order of the file. The Lab is nil if and only if they have errors; warnings

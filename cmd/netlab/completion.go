@@ -92,7 +92,7 @@ func completeNames(sys system) cli.BashCompleteFunc {
 		if err != nil {
 			return
 		}
-		lab, _ := labs.Load(src.file, src.data)
+		lab, _ := src.lab()
 		if lab == nil {
 			return
 		}

@@ -132,7 +132,7 @@ func whyOrphan(h *kernel.Host, name string, have provision.State) string {
 	if err != nil {
 		return "the lab's file is lost"
 	}
-	if lab, _ := labs.Load(name, data); lab == nil {
+	if lab, _ := labs.LoadAs(name, name, data); lab == nil {
 		return "the lab's file cannot be read"
 	}
 	if len(soundNamespaces(have)) == 0 {

@@ -146,7 +146,7 @@ func savedLab(name string) (source, error) {
 	}
 	dir := filepath.Join(kernel.DefaultRunDir, name)
 	data, err := os.ReadFile(filepath.Join(dir, "lab.yaml"))
-	return source{savedPath(dir), data}, err
+	return source{savedPath(dir), data, name}, err
 }
 
 // runningLabs lists the labs of which anything is left on this host.

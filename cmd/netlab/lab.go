@@ -16,7 +16,11 @@ import (
 type source struct {
 	file string
 	data []byte
+	name string // of the lab that was made of it; "" means the name in the file
 }
+
+// lab reads and resolves the file.
+func (s source) lab() (*labs.Lab, labs.Diagnostics) { return labs.LoadAs(s.name, s.file, s.data) }
 
 // isPath reports whether a LAB argument is a path and not a name.
 func isPath(arg string) bool {
@@ -32,16 +36,16 @@ func (sys system) find(arg string) (source, error) {
 		if err != nil {
 			return source{}, fmt.Errorf("read standard input: %w", err)
 		}
-		return source{"-", data}, nil
+		return source{file: "-", data: data}, nil
 	case isPath(arg):
 		data, err := sys.read(func() ([]byte, error) { return readLabFile(arg) })
-		return source{arg, data}, err
+		return source{file: arg, data: data}, err
 	}
 	if saved, err := savedLab(arg); err == nil {
 		return saved, nil
 	}
 	if data, ok := labs.ShippedFile(arg); ok {
-		return source{"labs/" + arg + ".yaml", data}, nil
+		return source{file: "labs/" + arg + ".yaml", data: data}, nil
 	}
 	return source{}, unknownLab(arg)
 }
@@ -116,7 +120,7 @@ func (sys system) load(arg string) (*labs.Lab, source, error) {
 	if err != nil {
 		return nil, source{}, err
 	}
-	lab, diagnostics := labs.Load(src.file, src.data)
+	lab, diagnostics := src.lab()
 	if diagnostics.HasErrors() {
 		return nil, src, diagnostics
 	}
@@ -136,7 +140,7 @@ func (sys system) name(arg string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	lab, diagnostics := labs.Load(src.file, src.data)
+	lab, diagnostics := src.lab()
 	if lab != nil {
 		return lab.Name, nil
 	}

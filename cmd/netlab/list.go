@@ -53,7 +53,7 @@ func listLabs() []listView {
 		v.Name, v.Up = name, true
 		if src, err := savedLab(name); err == nil {
 			v.File = src.file
-			if lab, _ := labs.Load(src.file, src.data); lab != nil {
+			if lab, _ := src.lab(); lab != nil {
 				v.Description = lab.Description
 			}
 		}

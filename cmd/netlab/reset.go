@@ -66,27 +66,52 @@ func reset(ctx context.Context, sys system, words []string, opts resetOptions) e
 	if err != nil {
 		return err
 	}
-	if opts.hard && len(scope) == 0 {
-		quiet := opts.out
-		quiet.quiet, quiet.format = true, "text"
-		if err := down(ctx, sys, lab.Name, quiet, opts.lockTimeout); err != nil {
-			return err
-		}
-		return upLab(ctx, sys, lab, src, upOptions{out: opts.out, lockTimeout: opts.lockTimeout})
-	}
 	h, err := sys.open(lab.Name)
 	if err != nil {
 		return err
 	}
 	defer h.Close()
-	unlock, err := h.Lock(ctx, lab.Name, opts.lockTimeout)
+	if opts.hard && len(scope) == 0 {
+		done, err := remake(ctx, h, lab, src, opts)
+		if err != nil {
+			return err
+		}
+		return opts.out.up(done.lab, done.plan, done.took, nil)
+	}
+	done, err := resetLab(ctx, h, lab, src, scope, opts)
 	if err != nil {
 		return err
 	}
+	return opts.out.reset(lab.Name, done.found, done.report)
+}
+
+// remake takes a lab down and brings it up again.
+func remake(ctx context.Context, h host, lab *labs.Lab, src source, opts resetOptions) (upResult, error) {
+	if _, err := takeDown(ctx, h, lab.Name, opts.out, opts.lockTimeout); err != nil {
+		return upResult{}, err
+	}
+	return raise(ctx, h, lab, src, upOptions{out: opts.out, lockTimeout: opts.lockTimeout})
+}
+
+// resetResult is what reset found and did.
+type resetResult struct {
+	found  provision.Plan // what people had changed
+	report resetReport
+}
+
+// resetLab resets what is in scope, or all of the lab, under the lab's lock.
+func resetLab(ctx context.Context, h host, lab *labs.Lab, src source, scope []string, opts resetOptions) (resetResult, error) {
+	unlock, err := h.Lock(ctx, lab.Name, opts.lockTimeout)
+	if err != nil {
+		return resetResult{}, err
+	}
 	defer unlock()
-	return journaled(h.RunDir(lab.Name), "reset "+src.file, func() error {
-		return resetter{h, lab, src, scope, opts}.run(ctx)
+	var done resetResult
+	err = journaled(h.RunDir(lab.Name), "reset "+src.file, func() (err error) {
+		done, err = resetter{h, lab, src, scope, opts}.run(ctx)
+		return err
 	})
+	return done, err
 }
 
 // namespacesOfRefs returns the namespaces of what people name.
@@ -111,13 +136,13 @@ type resetter struct {
 	opts  resetOptions
 }
 
-func (r resetter) run(ctx context.Context) error {
+func (r resetter) run(ctx context.Context) (resetResult, error) {
 	out := r.opts.out
 	out.clock.start("observe")
 	want := provision.Desired(asReady(r.h, r.lab)).After(previous(r.h, r.lab.Name))
 	have, err := r.h.Observe(ctx, want.Hint())
 	if err != nil {
-		return fmt.Errorf("observe lab %s: %w", r.lab.Name, err)
+		return resetResult{}, fmt.Errorf("observe lab %s: %w", r.lab.Name, err)
 	}
 	spaces := soundNamespaces(have)
 	if len(r.scope) > 0 {
@@ -126,45 +151,45 @@ func (r resetter) run(ctx context.Context) error {
 	want = want.Strict(spaces)
 	found := r.plan(have, want) // what people did, before anything is cleaned
 	if len(found.Conflicts) > 0 {
-		return apply(ctx, r.h, r.lab.Name, found, out)
+		return resetResult{found: found}, apply(ctx, r.h, r.lab.Name, found, out)
 	}
 	if err := r.h.SaveLab(r.lab.Name, r.src.file, r.src.data); err != nil {
-		return err
+		return resetResult{}, err
 	}
 	report := resetReport{planView: viewPlan(r.lab.Name, found), ForeignRules: []string{}}
 	out.clock.start("clean")
 	restart, err := r.endContainers(ctx, have)
 	if err != nil {
-		return err
+		return resetResult{}, err
 	}
 	if err := r.clean(ctx, have, spaces, &report); err != nil {
-		return err
+		return resetResult{}, err
 	}
 	out.clock.start("apply")
 	if have, err = r.h.Observe(ctx, want.Hint()); err != nil {
-		return fmt.Errorf("observe lab %s: %w", r.lab.Name, err)
+		return resetResult{}, fmt.Errorf("observe lab %s: %w", r.lab.Name, err)
 	}
 	if err := apply(ctx, r.h, r.lab.Name, r.plan(have, want), out); err != nil {
-		return err
+		return resetResult{}, err
 	}
 	if err := restart(); err != nil {
-		return err
+		return resetResult{}, err
 	}
 	out.clock.start("forget")
 	for _, ns := range spaces {
 		if err := r.h.Forget(ns); err != nil {
-			return fmt.Errorf("forget what was learned in %s: %w", ns, err)
+			return resetResult{}, fmt.Errorf("forget what was learned in %s: %w", ns, err)
 		}
 	}
 	if _, ok := want.Get(provision.Supervisor{Lab: r.lab.Name}.Key()); ok {
 		out.clock.start("ready")
 		if err := settleReadiness(ctx, r.h, r.lab, want, out); err != nil {
-			return err
+			return resetResult{}, err
 		}
 	}
 	out.clock.stop()
 	report.DurationMS = float64(out.clock.elapsed().Microseconds()) / 1000
-	return out.reset(r.lab.Name, found, report)
+	return resetResult{found, report}, nil
 }
 
 // plan is what is to do, in the scope only.

@@ -54,7 +54,7 @@ func statusAll(ctx context.Context, sys system, out output) error {
 			errs = append(errs, fmt.Errorf("lab %s: its file is not known; \"netlab down %s\" removes it", name, name))
 			continue
 		}
-		lab, diagnostics := labs.Load(src.file, src.data)
+		lab, diagnostics := src.lab()
 		if lab == nil {
 			errs = append(errs, diagnostics)
 			continue

@@ -69,7 +69,7 @@ func refreshEndpoints(ctx context.Context, h *kernel.Host, name string) error {
 	if err != nil {
 		return fmt.Errorf("the lab's file: %w", err)
 	}
-	lab, diagnostics := labs.Load(name+".yaml", data)
+	lab, diagnostics := labs.LoadAs(name, name+".yaml", data)
 	if lab == nil {
 		return diagnostics
 	}

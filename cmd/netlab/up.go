@@ -70,21 +70,52 @@ func upLab(ctx context.Context, sys system, lab *labs.Lab, src source, opts upOp
 		return err
 	}
 	defer h.Close()
-	unlock, err := h.Lock(ctx, lab.Name, opts.lockTimeout)
+	done, err := raise(ctx, h, lab, src, opts)
 	if err != nil {
 		return err
 	}
+	if err := opts.out.up(done.lab, done.plan, done.took, done.report); err != nil {
+		return err
+	}
+	return done.verdict()
+}
+
+// upResult is what up has done.
+type upResult struct {
+	lab    *labs.Lab // with the endpoints that its containers make
+	plan   provision.Plan
+	took   time.Duration
+	report *verify.Report // nil unless checks were made
+}
+
+func (r upResult) verdict() error {
+	if r.report == nil {
+		return nil
+	}
+	return verdict(*r.report)
+}
+
+// raise makes the kernel equal to lab, under the lab's lock.
+func raise(ctx context.Context, h host, lab *labs.Lab, src source, opts upOptions) (upResult, error) {
+	unlock, err := h.Lock(ctx, lab.Name, opts.lockTimeout)
+	if err != nil {
+		return upResult{}, err
+	}
 	defer unlock()
-	return journaled(h.RunDir(lab.Name), "up "+src.file, func() error {
-		if !opts.rollback {
-			return converge(ctx, h, lab, src, opts)
+	var done upResult
+	err = journaled(h.RunDir(lab.Name), "up "+src.file, func() (err error) {
+		if opts.rollback {
+			done, err = convergeOrReturn(ctx, h, lab, src, opts)
+		} else {
+			done, err = converge(ctx, h, lab, src, opts)
 		}
-		return convergeOrReturn(ctx, h, lab, src, opts)
+		return err
 	})
+	return done, err
 }
 
 // converge makes the kernel equal to lab. The caller holds the lab's lock.
-func converge(ctx context.Context, h host, lab *labs.Lab, src source, opts upOptions) error {
+func converge(ctx context.Context, h host, lab *labs.Lab, src source, opts upOptions) (upResult, error) {
 	if opts.noExec {
 		lab = lab.WithoutContainers()
 	}
@@ -92,53 +123,50 @@ func converge(ctx context.Context, h host, lab *labs.Lab, src source, opts upOpt
 	want := provision.Desired(asReady(h, lab)).After(previous(h, lab.Name))
 	have, err := h.Observe(ctx, want.Hint())
 	if err != nil {
-		return fmt.Errorf("observe lab %s: %w", lab.Name, err)
+		return upResult{}, fmt.Errorf("observe lab %s: %w", lab.Name, err)
 	}
 	opts.out.clock.start("diff")
 	plan := provision.Diff(have, want)
 	if err := h.SaveLab(lab.Name, src.file, src.data); err != nil {
-		return err
+		return upResult{}, err
 	}
 	opts.out.clock.start("apply")
 	err = apply(ctx, h, lab.Name, plan, opts.out)
 	opts.out.clock.stop()
 	if err != nil {
-		return err
+		return upResult{}, err
 	}
 	if _, ok := want.Get(provision.Supervisor{Lab: lab.Name}.Key()); ok {
 		opts.out.clock.start("ready")
 		if err := settleReadiness(ctx, h, lab, want, opts.out); err != nil {
-			return err
+			return upResult{}, err
 		}
 		opts.out.clock.stop()
 	}
-	ready, took := asReady(h, lab), opts.out.clock.elapsed()
-	if !opts.verify {
-		return opts.out.up(ready, plan, took, nil)
+	done := upResult{lab: asReady(h, lab), plan: plan, took: opts.out.clock.elapsed()}
+	if opts.verify {
+		report, err := check(ctx, done.lab, prober(h, lab), opts.out, verify.Options{})
+		if err != nil {
+			return done, err
+		}
+		done.report = &report
 	}
-	report, err := check(ctx, ready, prober(h, lab), opts.out, verify.Options{})
-	if err != nil {
-		return err
-	}
-	if err := opts.out.up(ready, plan, took, &report); err != nil {
-		return err
-	}
-	return verdict(report)
+	return done, nil
 }
 
 // convergeOrReturn does the same, and if a step fails makes the lab again what
 // it was before: the lab that was applied last, or nothing.
-func convergeOrReturn(ctx context.Context, h host, lab *labs.Lab, src source, opts upOptions) error {
+func convergeOrReturn(ctx context.Context, h host, lab *labs.Lab, src source, opts upOptions) (upResult, error) {
 	file, data, loadErr := h.LoadLab(lab.Name)
-	err := converge(ctx, h, lab, src, opts)
+	done, err := converge(ctx, h, lab, src, opts)
 	var step *provision.StepError
 	if !errors.As(err, &step) {
-		return err
+		return done, err
 	}
 	err = errors.Unwrap(err) // without the advice to go on
 	before := provision.State{Lab: lab.Name}
 	if loadErr == nil {
-		if was, _ := labs.Load(file, data); was != nil {
+		if was, _ := labs.LoadAs(lab.Name, file, data); was != nil {
 			before = provision.Desired(was)
 		}
 	}
@@ -146,11 +174,11 @@ func convergeOrReturn(ctx context.Context, h host, lab *labs.Lab, src source, op
 	_, _, backErr := provision.Converge(ctx, h, want, provision.Options{})
 	switch {
 	case backErr != nil:
-		return fmt.Errorf("%w\nthe way back failed too: %w", err, backErr)
+		return done, fmt.Errorf("%w\nthe way back failed too: %w", err, backErr)
 	case before.Len() == 0:
-		return errors.Join(fmt.Errorf("%w\neverything was removed again", err), h.Settle(ctx), h.RemoveRunDir(lab.Name))
+		return done, errors.Join(fmt.Errorf("%w\neverything was removed again", err), h.Settle(ctx), h.RemoveRunDir(lab.Name))
 	}
-	return errors.Join(fmt.Errorf("%w\nlab %s is what it was before", err, lab.Name), h.SaveLab(lab.Name, file, data))
+	return done, errors.Join(fmt.Errorf("%w\nlab %s is what it was before", err, lab.Name), h.SaveLab(lab.Name, file, data))
 }
 
 // apply carries out a plan with progress on the terminal, and says what stands
@@ -179,7 +207,7 @@ func previous(h host, name string) provision.State {
 	if err != nil {
 		return provision.State{Lab: name}
 	}
-	lab, _ := labs.Load(file, data)
+	lab, _ := labs.LoadAs(name, file, data)
 	if lab == nil {
 		return provision.State{Lab: name}
 	}
@@ -271,59 +299,75 @@ Whatever runs in the lab's namespaces is ended.`,
 	}
 }
 
-// down plans towards nothing.
+// down removes a lab and says so.
 func down(ctx context.Context, sys system, name string, out output, wait time.Duration) error {
-	if !labs.ValidName(name) {
-		return usageError("%q is not the name of a lab", name)
-	}
 	h, err := sys.open(name)
 	if err != nil {
 		return err
 	}
 	defer h.Close()
-	there, err := h.Labs()
+	done, err := takeDown(ctx, h, name, out, wait)
 	if err != nil {
 		return err
 	}
+	return out.down(name, done.plan, done.processes)
+}
+
+// downResult is what down has done. Both are nothing where there was no lab.
+type downResult struct {
+	plan      provision.Plan
+	processes int // that were ended
+}
+
+// takeDown plans towards nothing, under the lab's lock.
+func takeDown(ctx context.Context, h host, name string, out output, wait time.Duration) (downResult, error) {
+	var done downResult
+	if !labs.ValidName(name) {
+		return done, usageError("%q is not the name of a lab", name)
+	}
+	there, err := h.Labs()
+	if err != nil {
+		return done, err
+	}
 	if !contains(there, name) {
-		return out.down(name, provision.Plan{}, 0)
+		return done, nil
 	}
 	unlock, err := h.Lock(ctx, name, wait)
 	if err != nil {
-		return err
+		return done, err
 	}
 	defer unlock()
 	out.clock.start("observe")
 	have, err := h.Observe(ctx, provision.State{Lab: name})
 	if err != nil {
-		return fmt.Errorf("observe lab %s: %w", name, err)
+		return done, fmt.Errorf("observe lab %s: %w", name, err)
 	}
 	out.clock.start("processes")
 	supervised, err := h.EndSupervisor(ctx, name)
 	if err != nil {
-		return err
+		return done, err
 	}
 	ended, err := h.EndProcesses(ctx, soundNamespaces(have))
 	if err != nil {
-		return err
+		return done, err
 	}
-	ended += supervised
+	done.processes = ended + supervised
 	out.clock.start("remove")
-	plan := provision.Diff(have, provision.State{Lab: name})
-	if err := apply(ctx, h, name, plan, out); err != nil {
-		return err
+	done.plan = provision.Diff(have, provision.State{Lab: name})
+	if err := apply(ctx, h, name, done.plan, out); err != nil {
+		return done, err
 	}
 	out.clock.start("release")
 	settle, cancel := context.WithTimeout(ctx, settleTimeout)
 	defer cancel()
 	if err := h.Settle(settle); err != nil {
-		return fmt.Errorf("lab %s is removed, but the kernel has not released it yet: %w", name, err)
+		return done, fmt.Errorf("lab %s is removed, but the kernel has not released it yet: %w", name, err)
 	}
 	if err := h.RemoveRunDir(name); err != nil {
-		return err
+		return done, err
 	}
 	out.clock.stop()
-	return out.down(name, plan, ended)
+	return done, nil
 }
 
 // soundNamespaces lists the namespaces of a state that are there and ours.
