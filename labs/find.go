@@ -13,12 +13,12 @@ type RefError struct {
 	Hint    string // what to write instead, may be empty
 }
 
-// Error joins message and hint.
+// Error joins message and hint, which stands on a line of its own.
 func (e *RefError) Error() string {
 	if e.Hint == "" {
 		return e.Message
 	}
-	return e.Message + "; " + e.Hint
+	return e.Message + "\n    hint: " + e.Hint
 }
 
 // Find resolves a reference as people type it: pod/NAME, svc/NAME, node/NAME,

@@ -53,7 +53,7 @@ func TestFind(t *testing.T) {
 		ref, err := lab.Find(test.text)
 		got := ref.String()
 		if err != nil {
-			got = err.Error()
+			got = strings.ReplaceAll(err.Error(), "\n    hint: ", "; ")
 		}
 		if got != test.want && (err == nil || !strings.HasPrefix(got, test.want)) {
 			t.Errorf("Find(%q) = %s, want %s", test.text, got, test.want)
@@ -104,7 +104,7 @@ func TestTarget(t *testing.T) {
 		target, err := lab.Target(test.text)
 		got := target.String()
 		if err != nil {
-			got = err.Error()
+			got = strings.ReplaceAll(err.Error(), "\n    hint: ", "; ")
 		}
 		if got != test.want {
 			t.Errorf("Target(%q) = %s, want %s", test.text, got, test.want)

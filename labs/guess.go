@@ -41,6 +41,10 @@ func (r *report) nearest(wrong string, exist []string) string {
 	return nearest(wrong, exist)
 }
 
+// Nearest returns the name that wrong was probably meant to be, or "" where
+// none of them comes close.
+func Nearest(wrong string, exist []string) string { return nearest(wrong, exist) }
+
 // nearest returns the name with the fewest letters changed, of several the
 // last: node-b rather than node-a for node-c.
 func nearest(wrong string, exist []string) string {

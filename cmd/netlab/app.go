@@ -5,7 +5,6 @@ import (
 	"regexp"
 	"strings"
 
-	"github.com/agext/levenshtein"
 	"github.com/urfave/cli/v2"
 )
 
@@ -15,35 +14,47 @@ of a lab that is up, or the name of one that ships (netlab list).`
 // newApp returns the command line of netlab.
 func newApp(sys system) *cli.App {
 	app := &cli.App{
-		Name:  "netlab",
-		Usage: "Kubernetes networking on plain kernel objects, from one file",
-		Description: `Start with:  netlab up two-node
-             netlab verify two-node
-             netlab exec two-node client -- curl http://web
-
-` + labHelp,
-		Writer:               sys.stdout,
-		ErrWriter:            sys.stderr,
-		EnableBashCompletion: true,
-		HideVersion:          true,
-		ExitErrHandler:       func(*cli.Context, error) {}, // run decides the exit code, nobody else
-		OnUsageError:         badUsage,
-		Action:               noCommand,
-		Commands: []*cli.Command{
-			upCommand(sys), planCommand(sys), downCommand(sys), resetCommand(sys), gcCommand(sys), verifyCommand(sys),
-			statusCommand(sys), execCommand(sys), logsCommand(sys), shellCommand(sys),
-			initCommand(sys), validateCommand(sys), listCommand(sys), doctorCommand(sys), reportCommand(sys),
-			traceCommand(sys), completionCommand(sys), versionCommand(sys), superviseCommand(),
-		},
+		Name:            "netlab",
+		Usage:           "Kubernetes networking on plain kernel objects, from one file",
+		Writer:          sys.forPeople(sys.stdout, "text"),
+		ErrWriter:       sys.stderr,
+		HideVersion:     true,
+		HideHelpCommand: true,
+		ExitErrHandler:  func(*cli.Context, error) {}, // run decides the exit code, nobody else
+		OnUsageError:    badUsage,
+		Flags:           []cli.Flag{cli.HelpFlag}, // the library leaves it out where there is a help command
+		Action:          noCommand,
+		Commands:        []*cli.Command{superviseCommand()},
+	}
+	for _, g := range commandGroups(sys) {
+		for _, c := range g.commands {
+			c.Category = g.title
+			app.Commands = append(app.Commands, c)
+		}
 	}
 	for _, c := range app.Commands {
 		c.OnUsageError = badUsage
 		c.HideHelpCommand = true
-		if c.BashComplete == nil {
-			c.BashComplete = completeLabs(sys)
-		}
 	}
 	return app
+}
+
+// commandGroups are the commands as help lists them. A new command finds its
+// place here; its words of usage, such as LAB, and those of its flags tell the
+// completion what fits (see complete.go).
+func commandGroups(sys system) []commandGroup {
+	return []commandGroup{
+		{"Labs", []*cli.Command{upCommand(sys), planCommand(sys), downCommand(sys), resetCommand(sys), listCommand(sys), statusCommand(sys)}},
+		{"Look and learn", []*cli.Command{verifyCommand(sys), traceCommand(sys), execCommand(sys), shellCommand(sys), logsCommand(sys)}},
+		{"Lab files", []*cli.Command{initCommand(sys), validateCommand(sys)}},
+		{"This host", []*cli.Command{doctorCommand(sys), gcCommand(sys), reportCommand(sys)}},
+		{"This program", []*cli.Command{helpCommand(), completionCommand(sys), versionCommand(sys)}},
+	}
+}
+
+type commandGroup struct {
+	title    string
+	commands []*cli.Command
 }
 
 func badUsage(c *cli.Context, err error, _ bool) error {
@@ -88,10 +99,17 @@ func noCommand(c *cli.Context) error {
 	if c.NArg() == 0 {
 		return cli.ShowAppHelp(c)
 	}
-	word := c.Args().First()
+	return unknownCommand(c.App, c.Args().First())
+}
+
+func unknownCommand(app *cli.App, word string) error {
 	hint := "netlab --help lists the commands"
-	if s := nearest(word, commandNames(c.App)); s != "" {
-		hint = fmt.Sprintf("did you mean %q?", "netlab "+s)
+	near := habits[word]
+	if app.Command(near) == nil {
+		near = nearest(word, commandNames(app))
+	}
+	if near != "" {
+		hint = fmt.Sprintf("did you mean %q?", "netlab "+near)
 	}
 	return usageError("there is no command %q\n    hint: %s", word, hint)
 }
@@ -102,18 +120,6 @@ func commandNames(app *cli.App) []string {
 		names = append(names, c.Name)
 	}
 	return names
-}
-
-// nearest returns the word of known that was most likely meant by word, or ""
-// if none comes close.
-func nearest(word string, known []string) string {
-	best, distance := "", max(2, len(word)/3)+1
-	for _, k := range known {
-		if d := levenshtein.Distance(word, k, nil); d < distance {
-			best, distance = k, d
-		}
-	}
-	return best
 }
 
 // args checks how many arguments a command was given. names are the words of
@@ -134,9 +140,6 @@ func args(c *cli.Context, names ...string) error {
 // first two arguments of exec, is left alone.
 func reorder(app *cli.App, argv []string) ([]string, error) {
 	if len(argv) < 2 {
-		return argv, nil
-	}
-	if argv[len(argv)-1] == "--generate-bash-completion" {
 		return argv, nil
 	}
 	if argv[1] == "--version" || argv[1] == "-v" {

@@ -46,7 +46,6 @@ Examples:
 			}
 			return enter(sys, c.Args().Get(0), c.Args().Get(1), c.Args().Slice()[2:])
 		},
-		BashComplete: completeNames(sys),
 	}
 }
 
@@ -82,7 +81,6 @@ Example:
 			}
 			return enter(sys, c.Args().First(), name, []string{shell})
 		},
-		BashComplete: completeNames(sys),
 	}
 }
 

@@ -19,7 +19,11 @@ func gcCommand(sys system) *cli.Command {
 		Usage: "remove what crashed labs left",
 		Description: `Lists the namespaces, processes and files that are marked as netlab's and belong
 to no lab that is up with a file that can be read, and removes them after
-asking. A lab that somebody changes right now is left alone.`,
+asking. A lab that somebody changes right now is left alone.
+
+Examples:
+   netlab gc
+   netlab gc --yes -o json`,
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "yes", Aliases: []string{"y"}, Usage: "do not ask"},
 			outputFlag("text", "json"),

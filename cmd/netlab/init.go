@@ -21,8 +21,9 @@ func initCommand(sys system) *cli.Command {
 		Usage:     "write a lab file to start from",
 		ArgsUsage: "[FILE]",
 		Description: `FILE is lab.yaml unless given; - is standard output. A file that is there is
-left alone. Nothing is asked, and the lab comes up as it is:
+left alone. Nothing is asked, and the lab comes up as it is.
 
+Examples:
    netlab init
    netlab up ./lab.yaml`,
 		Action: func(c *cli.Context) error {
@@ -54,6 +55,5 @@ left alone. Nothing is asked, and the lab comes up as it is:
 			_, err = fmt.Fprintf(sys.stdout, "%s is written; bring it up with \"%s up %s\"\n", file, programName(), file)
 			return err
 		},
-		BashComplete: func(*cli.Context) {},
 	}
 }

@@ -26,6 +26,9 @@ func listCommand(sys system) *cli.Command {
 	return &cli.Command{
 		Name:  "list",
 		Usage: "the labs that ship and the labs that are up",
+		Description: `Examples:
+   netlab list
+   netlab list -o json`,
 		Flags: []cli.Flag{outputFlag("table", "json")},
 		Action: func(c *cli.Context) error {
 			if err := args(c); err != nil {
@@ -111,6 +114,9 @@ func versionCommand(sys system) *cli.Command {
 	return &cli.Command{
 		Name:  "version",
 		Usage: "the version of this program",
+		Description: `Examples:
+   netlab version
+   netlab version -o json`,
 		Flags: []cli.Flag{outputFlag("text", "json")},
 		Action: func(c *cli.Context) error {
 			if err := args(c); err != nil {

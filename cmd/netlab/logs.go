@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"strings"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -24,8 +23,8 @@ func logsCommand(sys system) *cli.Command {
 request.
 
 Examples:
-   netlab logs two-node web-1
-   netlab logs two-node web-1 -c side -f`,
+   netlab logs two-node web
+   netlab logs pod app -c side -f`,
 		Flags: []cli.Flag{
 			containerFlag(),
 			&cli.BoolFlag{Name: "follow", Aliases: []string{"f"}, Usage: "go on as it prints more, until interrupted"},
@@ -36,12 +35,11 @@ Examples:
 			}
 			return logs(c.Context, sys, c.Args().Get(0), c.Args().Get(1), c.String("container"), c.Bool("follow"))
 		},
-		BashComplete: completeNames(sys),
 	}
 }
 
 func containerFlag() cli.Flag {
-	return &cli.StringFlag{Name: "container", Aliases: []string{"c"}, Usage: "`NAME` of the container; not needed where the pod has one"}
+	return &cli.StringFlag{Name: "container", Aliases: []string{"c"}, Usage: "the `CONTAINER` that is meant; not needed where the pod has one"}
 }
 
 // followPeriod is how often a log is looked at that is followed.
@@ -111,7 +109,7 @@ func (sys system) findContainer(lab *labs.Lab, podName, name string) (*labs.Pod,
 	if len(names) == 0 {
 		return nil, nil, usageError("pod %s has no containers", podName)
 	}
-	return nil, nil, usageError("pod %s has no container %q\n    hint: one of %s", podName, name, strings.Join(names, ", "))
+	return nil, nil, usageError("pod %s has no container %q\n    hint: %s", podName, name, didYouMean(name, names))
 }
 
 // enterContainer runs a command in a container and passes on how it ended.

@@ -11,8 +11,6 @@ import (
 	"os/signal"
 	"syscall"
 
-	"github.com/urfave/cli/v2"
-
 	"netlab/labs"
 	"netlab/provision/runtime"
 )
@@ -52,7 +50,14 @@ type system struct {
 
 // run is main without the process. It returns the exit code.
 func run(ctx context.Context, args []string, sys system) int {
+	if !utf8Locale(sys.getenv) {
+		sys.stderr = asciiWriter{sys.stderr}
+	}
 	app := newApp(sys)
+	if len(args) > 1 && args[1] == completeWord {
+		complete(sys, app, args[2:])
+		return exitOK
+	}
 	ordered, err := reorder(app, args)
 	if err == nil {
 		err = app.RunContext(ctx, ordered)
@@ -92,11 +97,11 @@ func usageError(format string, args ...any) error {
 func exitCode(err error) int {
 	var coded *codeError
 	var diagnostics labs.Diagnostics
-	var helpless cli.ExitCoder // what the library says of "netlab help nonsense"
+	var reference *labs.RefError
 	switch {
 	case errors.As(err, &coded):
 		return coded.code
-	case errors.As(err, &diagnostics), errors.As(err, &helpless):
+	case errors.As(err, &diagnostics), errors.As(err, &reference):
 		return exitUsage
 	}
 	return exitFailed

@@ -40,7 +40,7 @@ func netlab(t *testing.T, args ...string) (code int, stdout, stderr string) {
 	var out, errs bytes.Buffer
 	code = run(context.WithoutCancel(t.Context()), append([]string{"netlab"}, args...), system{
 		stdin: strings.NewReader(""), stdout: &out, stderr: &errs,
-		getenv: func(string) string { return "" }, open: openMachine,
+		getenv: utf8Env, open: openMachine,
 	})
 	return code, out.String(), errs.String()
 }
@@ -56,7 +56,7 @@ func must(t *testing.T, want int, args ...string) string {
 }
 
 func TestReorder(t *testing.T) {
-	app := newApp(system{})
+	app := newApp(system{getenv: utf8Env})
 	for _, tt := range []struct{ in, want string }{
 		{"netlab verify lab -o json", "netlab verify -o json -- lab"},
 		{"netlab up --timings lab", "netlab up --timings -- lab"},

@@ -25,7 +25,7 @@ func outputFlag(formats ...string) cli.Flag {
 		Usage: "`FORMAT` of the result: " + strings.Join(formats, ", "),
 		Action: func(_ *cli.Context, v string) error {
 			if !slices.Contains(formats, v) {
-				return usageError("-o %s: there is no such format\n    hint: one of %s", v, strings.Join(formats, ", "))
+				return usageError("-o %s: there is no such format\n    hint: %s", v, didYouMean(v, formats))
 			}
 			return nil
 		},
@@ -54,7 +54,7 @@ type output struct {
 
 func (sys system) output(c *cli.Context) output {
 	o := output{
-		stdout: sys.stdout, stderr: sys.stderr, format: c.String("output"),
+		stdout: sys.forPeople(sys.stdout, c.String("output")), stderr: sys.stderr, format: c.String("output"),
 		quiet: c.Bool("quiet"), commands: c.Bool("print-commands"),
 		color:    isTerminal(sys.stdout) && sys.getenv("NO_COLOR") == "" && sys.getenv("TERM") != "dumb",
 		terminal: isTerminal(sys.stderr) && sys.getenv("TERM") != "dumb",
@@ -67,17 +67,21 @@ func (sys system) output(c *cli.Context) output {
 	return o
 }
 
+// forPeople returns w for output of some format. Text keeps to ASCII where the
+// locale has nothing else; what programs read is UTF-8 everywhere.
+func (sys system) forPeople(w io.Writer, format string) io.Writer {
+	if !utf8Locale(sys.getenv) && (format == "" || format == "text" || format == "table" || format == "wide") {
+		return asciiWriter{w}
+	}
+	return w
+}
+
 // programName returns the name by which this program can be called again.
 func programName() string {
 	if _, err := exec.LookPath("netlab"); err != nil && strings.Contains(os.Args[0], "/") {
 		return os.Args[0]
 	}
 	return "netlab"
-}
-
-func isTerminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
-	return ok && term.IsTerminal(int(f.Fd()))
 }
 
 // confirm asks on the terminal. Where nobody can answer it means no.

@@ -20,7 +20,12 @@ func statusCommand(sys system) *cli.Command {
 		Description: labHelp + `
 
 HEALTH is ok, or how many things "netlab up" would mend; "netlab plan" names them.
-Without LAB all labs on this host are shown.`,
+Without LAB all labs on this host are shown.
+
+Examples:
+   netlab status
+   netlab status two-node -o wide          with MACs and interfaces
+   netlab status two-node -o json | jq .`,
 		Flags: []cli.Flag{outputFlag("table", "wide", "json", "yaml"), timingsFlag()},
 		Action: func(c *cli.Context) error {
 			if c.NArg() > 1 {

@@ -23,7 +23,7 @@ UDP packet. Exit code 3 if the packet's way is not the one that follows from the
 lab file.
 
 Examples:
-   netlab trace two-node client web
+   netlab trace two-node client svc/web
    netlab trace two-node client pod/web --explain
    netlab trace two-node node-a 10.244.2.2:8080 -o html > way.html
    netlab trace two-node client svc/web -w way.pcapng`,
@@ -39,7 +39,7 @@ Examples:
 			&cli.BoolFlag{Name: "reply", Value: true, Usage: "wait for an answer; --reply=false for one way"},
 			&cli.BoolFlag{Name: "listen", Usage: "put a server at the destination for as long as the trace takes, where nothing listens"},
 			&cli.BoolFlag{Name: "ipv6", Aliases: []string{"6"}, Usage: "prefer IPv6 where both ends have it"},
-			&cli.DurationFlag{Name: "wait", Value: time.Second, Usage: "how long to wait for an answer"},
+			&cli.DurationFlag{Name: "wait", Value: time.Second, Usage: "wait `DURATION` for an answer"},
 			timingsFlag(),
 		},
 		Action: func(c *cli.Context) error {

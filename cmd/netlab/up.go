@@ -22,8 +22,8 @@ func upCommand(sys system) *cli.Command {
 
 Examples:
    netlab up two-node                 a lab that ships
-   netlab up labs/two-node.yaml       a file
-   netlab up labs/two-node.yaml --verify`,
+   netlab up ./lab.yaml               a file
+   netlab up ./lab.yaml --verify      and run its checks`,
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "verify", Usage: "run the lab's checks when it is up; exit code 3 if one fails"},
 			&cli.BoolFlag{Name: "rollback", Usage: "if a step fails, return to the lab that was applied before"},
@@ -216,10 +216,16 @@ func previous(h host, name string) provision.State {
 
 func planCommand(sys system) *cli.Command {
 	return &cli.Command{
-		Name:        "plan",
-		Usage:       "print what up would change, touching nothing",
-		ArgsUsage:   "LAB",
-		Description: labHelp,
+		Name:      "plan",
+		Usage:     "print what up would change, touching nothing",
+		ArgsUsage: "LAB",
+		Description: labHelp + `
+
+A plan has one line a change: + create, ~ change in place, - delete.
+
+Examples:
+   netlab plan two-node
+   netlab plan ./lab.yaml --exit-code      3 if there is something to change`,
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "exit-code", Usage: "exit with 3 if there is something to change"},
 			outputFlag("text", "json"), timingsFlag(), commandsFlag(),
@@ -272,7 +278,11 @@ func downCommand(sys system) *cli.Command {
 		Usage:     "remove all of a lab and wait until the kernel has let go",
 		ArgsUsage: "LAB",
 		Description: `LAB is the name of the lab or its file; the file may have mistakes by now.
-Whatever runs in the lab's namespaces is ended.`,
+Whatever runs in the lab's namespaces is ended.
+
+Examples:
+   netlab down two-node
+   netlab down --all --yes`,
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "all", Usage: "all labs on this host"},
 			&cli.BoolFlag{Name: "yes", Aliases: []string{"y"}, Usage: "do not ask before --all"},

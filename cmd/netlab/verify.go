@@ -75,7 +75,7 @@ func verifyFlags(c *cli.Context) (verify.Options, error) {
 	for name, list := range map[string]*[]verify.Group{"only": &opts.Only, "skip": &opts.Skip} {
 		for _, g := range c.StringSlice(name) {
 			if !slices.Contains(verify.Groups(), verify.Group(g)) {
-				return opts, usageError("--%s %s: there is no such group of checks\n    hint: one of %s", name, g, groupNames())
+				return opts, usageError("--%s %s: there is no such group of checks\n    hint: %s", name, g, didYouMean(g, strings.Split(groupNames(), ", ")))
 			}
 			*list = append(*list, verify.Group(g))
 		}

@@ -4,12 +4,10 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
-	"os"
 	"strconv"
 	"strings"
 
 	"github.com/jedib0t/go-pretty/v6/table"
-	"golang.org/x/term"
 
 	"netlab/labs"
 	"netlab/provision/runtime"
@@ -191,15 +189,6 @@ func (v labView) writeTable(w io.Writer, opts tableOptions) error {
 	return err
 }
 
-// render draws a table without spaces at the ends of its lines.
-func render(t table.Writer) string {
-	var b strings.Builder
-	for line := range strings.Lines(t.Render() + "\n") {
-		b.WriteString(strings.TrimRight(line, " \n") + "\n")
-	}
-	return b.String()
-}
-
 type row struct{ name, kind, node, address, netns, mac, detail, health string }
 
 func (v labView) rows() []row {
@@ -283,20 +272,4 @@ func (s serviceView) rows() []table.Row {
 		name, kind = "", ""
 	}
 	return rows
-}
-
-// newTable returns a plain table without borders, as wide as the terminal at
-// most.
-func newTable(w io.Writer) table.Writer {
-	t := table.NewWriter()
-	t.SetStyle(table.StyleDefault)
-	style := t.Style()
-	style.Options = table.OptionsNoBordersAndSeparators
-	style.Box.PaddingLeft, style.Box.PaddingRight = "", "  "
-	if f, ok := w.(*os.File); ok && isTerminal(f) {
-		if width, _, err := term.GetSize(int(f.Fd())); err == nil && width >= 40 {
-			style.Size.WidthMax = width
-		}
-	}
-	return t
 }

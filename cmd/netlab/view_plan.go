@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -128,8 +129,8 @@ type upView struct {
 	Verify     json.RawMessage `json:"verify,omitempty"` // with --verify: the report as verify prints it
 }
 
-// up says what was changed, what exists now, what the checks found if they
-// were made, and what to try.
+// up says what was changed and what the checks found if they were made; of a
+// lab that was not there before also what exists now and what to try.
 func (o output) up(lab *labs.Lab, p provision.Plan, took time.Duration, report *verify.Report) error {
 	if o.format == "json" {
 		v := upView{viewPlan(lab.Name, p), float64(took.Microseconds()) / 1000, viewOf(lab, nil), nil}
@@ -148,19 +149,21 @@ func (o output) up(lab *labs.Lab, p provision.Plan, took time.Duration, report *
 		}
 		return nil
 	}
-	created, updated, deleted := p.Count()
+	fresh := isNew(p)
 	switch {
 	case p.Empty():
 		fmt.Fprintf(o.stdout, "no changes: lab %s is up and as its file says\n", lab.Name)
 	default:
-		if updated+deleted > 0 || created <= shownChanges {
+		if !fresh {
 			o.shorten(p)
 		}
 		fmt.Fprintf(o.stdout, "lab %s is up: %s in %d ms\n", lab.Name, counts(p, "created", "updated", "deleted"), took.Milliseconds())
 	}
-	fmt.Fprintln(o.stdout)
-	if err := viewOf(lab, nil).writeTable(o.stdout, tableOptions{}); err != nil {
-		return err
+	if fresh {
+		fmt.Fprintln(o.stdout)
+		if err := viewOf(lab, nil).writeTable(o.stdout, tableOptions{}); err != nil {
+			return err
+		}
 	}
 	if report != nil {
 		fmt.Fprintln(o.stdout)
@@ -168,11 +171,22 @@ func (o output) up(lab *labs.Lab, p provision.Plan, took time.Duration, report *
 			return err
 		}
 	}
+	if !fresh {
+		return nil // whoever repeats it knows the lab
+	}
 	fmt.Fprintln(o.stdout, "\nTry:")
 	for _, line := range toTry(lab, o.program) {
 		fmt.Fprintln(o.stdout, "  "+line)
 	}
 	return nil
+}
+
+// isNew reports whether a plan makes a lab of which nothing was there: it does
+// nothing but create, a namespace among the rest.
+func isNew(p provision.Plan) bool {
+	_, updated, deleted := p.Count()
+	namespace := slices.ContainsFunc(p.Steps, func(s provision.Step) bool { return s.Object.Key().Kind == provision.KindNamespace })
+	return updated+deleted == 0 && namespace
 }
 
 // shorten prints the first changes of a plan.
