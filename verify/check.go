@@ -15,22 +15,32 @@ type Group string
 // The groups.
 const (
 	Containers Group = "containers" // what runs in pods
-	Isolation  Group = "isolation"  // who has a network namespace of its own
+	Isolation  Group = "isolation"  // who has a network namespace of its own, and what must not be reached
 	Localhost  Group = "localhost"  // within one namespace: containers of a pod reach each other
+	Links      Group = "links"      // interfaces, bridge ports and addresses
 	Pods       Group = "pods"       // every pod to every pod
 	Nodes      Group = "nodes"      // nodes to pods, nodes to nodes
-	Hosts      Group = "hosts"      // machines outside the cluster, labs without pods
-	Services   Group = "services"   // pods, nodes and others to services
-	ARP        Group = "arp"        // what pods learned about their neighbours
+	External   Group = "external"   // machines outside the cluster, labs without pods
+	Services   Group = "services"   // pods and nodes to services
+	NAT        Group = "nat"        // what connection tracking says about translated traffic
+	TTL        Group = "ttl"        // which routers packets cross
+	MTU        Group = "mtu"        // how large packets may be
+	ARP        Group = "arp"        // who answers for an address, and what was learned
 	Routes     Group = "routes"     // where pods and nodes send packets
-	VXLAN      Group = "vxlan"      // the overlay's device and tables
+	VXLAN      Group = "vxlan"      // the overlay's device and routes
+	FDB        Group = "fdb"        // behind which machine or port a MAC is
+	Rules      Group = "rules"      // routing rules and netfilter rules
 	Sysctls    Group = "sysctls"    // kernel parameters that traffic depends on
+	Names      Group = "names"      // of the lab's things
 	Lab        Group = "lab"        // what the lab's verify section asks
 )
 
 // Groups returns all groups, in the order of a report.
 func Groups() []Group {
-	return []Group{Containers, Isolation, Localhost, Pods, Nodes, Hosts, Services, ARP, Routes, VXLAN, Sysctls, Lab}
+	return []Group{
+		Containers, Isolation, Localhost, Links, Pods, Nodes, External, Services, NAT, TTL, MTU,
+		ARP, Routes, VXLAN, FDB, Rules, Sysctls, Names, Lab,
+	}
 }
 
 // Kind says what is done for a check and which part of an [Observation] it
@@ -42,6 +52,8 @@ const (
 	ICMP    Kind = "icmp"    // ping Addr: Outcome, TTL, Twice
 	TCP     Kind = "tcp"     // connect to Addr and Port: Outcome, Answers
 	UDP     Kind = "udp"     // ask Addr and Port: Outcome, Answers
+	Expire  Kind = "ttl"     // ping Addr with TTL 1, 2, ...: Trail, Outcome, TTL
+	Size    Kind = "size"    // ping Addr with packets of about More.Size bytes: Sizes
 	Route   Kind = "route"   // look up the way to Addr: Outcome, Hop
 	Neigh   Kind = "arp"     // ping More.Stir, then read the neighbour table: Entries
 	Device  Kind = "device"  // read the VXLAN device More.Device.Name: Device
@@ -49,6 +61,7 @@ const (
 	Control Kind = "sysctl"  // read the kernel parameter More.Name: Value, Present
 	Space   Kind = "netns"   // compare the namespace with those of More.Watch: Same
 	Process Kind = "process" // look up container More.Name: Process
+	State   Kind = "state"   // compare what stands in the namespace with the lab file, of topic More.Label: Differs
 )
 
 // Check is one promise of a lab. It is plain data, safe to copy and not changed
@@ -87,7 +100,7 @@ type End struct {
 
 // More is what few checks need.
 type More struct {
-	Label  string     // distinguishes checks of one kind and From: "remote pod", "net.ipv4.ip_forward"
+	Label  string     // distinguishes checks of one kind and From: "remote pod", "net.ipv4.ip_forward"; State: the Topic
 	Name   string     // of a kernel parameter
 	Value  string     // it has to have
 	Stir   []*End     // Neigh: who is pinged first, so that there are entries
@@ -96,6 +109,9 @@ type More struct {
 	May    []Entry    // Neigh: entries that may be there. In a Table nothing but Must may
 	Hops   []Hop      // Route: any of these is right
 	Device DeviceInfo // Device
+
+	Routers []netip.Addr // Expire: on the way, by the addresses of their ICMP errors
+	Size    int          // Size: bytes of the largest packet that may pass unfragmented
 
 	// Behind says who may answer a check of a service, and Tries how often to
 	// ask at most until all of them did; 0: once.
@@ -188,7 +204,7 @@ func (c *Check) ID() string {
 	case Neigh, Space:
 	case Process:
 		id += " " + c.More.Name
-	case Device, Table, Control:
+	case Device, Table, Control, State:
 		id += " " + c.More.Label
 	case Route:
 		id += " -> " + c.More.Label + " (" + c.Addr.String() + ")"

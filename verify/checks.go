@@ -44,9 +44,11 @@ func checksOf(lab *labs.Lab, groups []Group) []Check {
 		group Group
 		build func()
 	}{
-		{Containers, b.containers}, {Isolation, b.isolation}, {Localhost, b.localhost},
-		{Pods, b.pods}, {Nodes, b.nodes}, {Hosts, b.hosts}, {Services, b.services}, {ARP, b.arp},
-		{Routes, b.routes}, {VXLAN, b.vxlan}, {Sysctls, b.sysctls}, {Lab, b.expectations},
+		{Containers, b.containers}, {Isolation, b.isolation}, {Localhost, b.localhost}, {Links, b.links},
+		{Pods, b.pods}, {Nodes, b.nodes}, {External, b.outsiders}, {Services, b.services},
+		{TTL, b.ttl}, {MTU, b.mtu},
+		{ARP, b.arp}, {Routes, b.routes}, {VXLAN, b.vxlan}, {FDB, b.fdb}, {Rules, b.rules},
+		{Sysctls, b.sysctls}, {Names, b.names}, {Lab, b.expectations},
 	} {
 		if slices.Contains(groups, g.group) {
 			b.group = g.group
@@ -65,6 +67,7 @@ type builder struct {
 	net       *network
 	podEnds   []*End // as lab.Pods
 	nodeEnd   map[string]*End
+	bridgeEnd map[string]*End
 	everybody *End // where it does not matter who asks
 
 	podByID   map[string]*End
@@ -78,7 +81,7 @@ type builder struct {
 
 func newBuilder(lab *labs.Lab) *builder {
 	b := &builder{
-		lab: lab, net: newNetwork(lab), nodeEnd: map[string]*End{},
+		lab: lab, net: newNetwork(lab), nodeEnd: map[string]*End{}, bridgeEnd: map[string]*End{},
 		podByID: map[string]*End{}, podByAddr: map[netip.Addr]*End{},
 		podByNS: map[string]*labs.Pod{}, byNode: map[string][]int{}, wired: map[[2]string]bool{},
 	}
@@ -86,6 +89,10 @@ func newBuilder(lab *labs.Lab) *builder {
 		n := &lab.Nodes[i]
 		b.nodeEnd[n.Name] = &End{Name: n.Name, Kind: labs.RefNode, NS: n.NS, Node: n.Name, Addrs: n.Addrs(), Pos: n.Pos}
 		b.watch = append(b.watch, n.NS)
+	}
+	for i := range lab.Bridges {
+		br := &lab.Bridges[i]
+		b.bridgeEnd[br.Name] = &End{Name: br.Name, Kind: labs.RefBridge, NS: br.NS, Addrs: b.net.bridgeAddrs[br.Name], Pos: br.Pos}
 	}
 	b.everybody = &End{Name: "all nodes", Kind: labs.RefNode}
 	for _, n := range b.clusterNodes() {

@@ -90,21 +90,6 @@ func (b *builder) nodeToPod(from, to *End, dst netip.Addr) {
 	)
 }
 
-// hosts promises what the routes of the lab promise: each pair of machines
-// that has a way there and back. Pairs of cluster nodes are in group nodes,
-// unless there are no pods.
-func (b *builder) hosts() {
-	for i := range b.lab.Nodes {
-		for k := range b.lab.Nodes {
-			from, to := &b.lab.Nodes[i], &b.lab.Nodes[k]
-			if i == k || len(b.lab.Pods) > 0 && from.Cluster && to.Cluster {
-				continue
-			}
-			b.machines(b.nodeEnd[from.Name], b.nodeEnd[to.Name])
-		}
-	}
-}
-
 // machines adds a ping between two machines if the lab has a way both ways.
 func (b *builder) machines(from, to *End) {
 	for _, dst := range to.Addrs {

@@ -21,6 +21,10 @@ func (b *builder) containers() {
 			b.add(Check{Kind: Process, From: from, Want: labs.Reachable, More: &More{Name: c.Name, Restart: p.RestartPolicy, Pos: c.Pos}})
 		}
 	}
+	if len(b.podEnds) > 0 {
+		b.state(TopicProcesses)
+		b.stateOfLab(TopicProcesses)
+	}
 }
 
 // isolation promises that every pod and every machine has a network namespace

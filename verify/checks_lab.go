@@ -41,11 +41,7 @@ func (b *builder) end(r labs.Ref) *End {
 	case labs.RefNode:
 		return b.nodeEnd[r.Name]
 	case labs.RefBridge:
-		for _, br := range b.lab.Bridges {
-			if br.Name == r.Name {
-				return &End{Name: br.Name, Kind: r.Kind, NS: br.NS, Addrs: b.net.bridgeAddrs[br.Name], Pos: br.Pos}
-			}
-		}
+		return b.bridgeEnd[r.Name]
 	case labs.RefAddr:
 		return b.ownerOf(r.Addr)
 	}

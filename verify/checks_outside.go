@@ -6,6 +6,67 @@ import (
 	"netlab/labs"
 )
 
+// outsiders promises what the routes of the lab promise about machines outside
+// the cluster: each pair of machines that has a way there and back, what they
+// reach of services, and that pods reach them under their node's address. Pairs
+// of cluster nodes are in group nodes, unless there are no pods.
+func (b *builder) outsiders() {
+	for i := range b.lab.Nodes {
+		for k := range b.lab.Nodes {
+			from, to := &b.lab.Nodes[i], &b.lab.Nodes[k]
+			if i == k || len(b.lab.Pods) > 0 && from.Cluster && to.Cluster {
+				continue
+			}
+			b.machines(b.nodeEnd[from.Name], b.nodeEnd[to.Name])
+		}
+	}
+	ports := b.ports()
+	for i := range b.lab.Nodes {
+		if b.lab.Nodes[i].Cluster {
+			continue
+		}
+		from := b.nodeEnd[b.lab.Nodes[i].Name]
+		for _, n := range b.clusterNodes() {
+			for _, p := range ports {
+				b.nodePort(from, n, p)
+			}
+		}
+		for _, p := range ports {
+			b.fromOutside(from, p)
+		}
+		b.leave(from)
+	}
+	b.uplinks()
+}
+
+// leave adds checks that the first pod of each node reaches a machine outside
+// the cluster, which sees the node.
+func (b *builder) leave(to *End) {
+	if b.lab.Network.Mode == labs.ModeNone {
+		return // the author's wiring
+	}
+	for _, n := range b.clusterNodes() {
+		if len(b.byNode[n.Name]) == 0 {
+			continue
+		}
+		pod := b.podEnds[b.byNode[n.Name][0]]
+		pairs(pod, to, func(_, dst netip.Addr) {
+			ttl, ok := b.net.ping(n.Name, dst)
+			seen := b.seenAt(n.Name, b.net.nodes[to.Node], dst)
+			if !ok || !seen.IsValid() {
+				return
+			}
+			if ttl > 0 {
+				ttl-- // the pod's node is a router to it
+			}
+			b.add(
+				Check{Kind: ICMP, From: pod, To: to, Addr: dst, TTL: ttl, Want: labs.Reachable, Wait: waitAnswer},
+				Check{Kind: TCP, From: pod, To: to, Addr: dst, Src: seen, Want: labs.Reachable, Wait: waitAnswer},
+			)
+		})
+	}
+}
+
 // nodePort adds the check of the node port at node n from another machine.
 func (b *builder) nodePort(from *End, n *labs.Node, p port) {
 	ip := sameFamily(n.Addrs(), p.at.Addr())

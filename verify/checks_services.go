@@ -20,17 +20,23 @@ type port struct {
 	kind Kind
 }
 
+// ports returns the ports of all services, once for each address.
+func (b *builder) ports() []port {
+	var ports []port
+	for i := range b.lab.Services {
+		ports = append(ports, b.portsOf(&b.lab.Services[i])...)
+	}
+	return ports
+}
+
 // services promises that pods and nodes reach what is behind each service, and
 // are refused where nothing is.
 func (b *builder) services() {
 	refusals := 0
-	var ports []port
-	for i := range b.lab.Services {
-		for _, p := range b.portsOf(&b.lab.Services[i]) {
-			ports = append(ports, p)
-			if len(p.endpoints()) == 0 {
-				refusals++
-			}
+	ports := b.ports()
+	for _, p := range ports {
+		if len(p.endpoints()) == 0 {
+			refusals++
 		}
 	}
 	for i, from := range b.podEnds {
@@ -52,15 +58,11 @@ func (b *builder) services() {
 			b.external(b.nodeEnd[n.Name], n, p)
 		}
 	}
-	for i := range b.lab.Nodes {
-		from := b.nodeEnd[b.lab.Nodes[i].Name]
+	for _, m := range b.clusterNodes() {
 		for _, n := range b.clusterNodes() {
 			for _, p := range ports {
-				b.nodePort(from, n, p)
+				b.nodePort(b.nodeEnd[m.Name], n, p)
 			}
-		}
-		for _, p := range ports {
-			b.fromOutside(from, p)
 		}
 	}
 	b.podsToNodePorts(ports)

@@ -27,6 +27,7 @@ func (b *builder) arp() {
 		b.arpPeers(from, i, m)
 		b.add(Check{Kind: Neigh, From: from, Want: labs.Reachable, Wait: waitAnswer, More: m})
 	}
+	b.state(TopicNeighbours)
 }
 
 // arpPeers chooses whom pod i talks to: its node, the next pod on the same
@@ -86,6 +87,7 @@ func (b *builder) routes() {
 			b.nodeRoutes(n)
 		}
 	}
+	b.state(TopicRoutes)
 }
 
 func (b *builder) route(from *End, label string, dst netip.Addr, hops ...Hop) {
@@ -197,9 +199,25 @@ func (b *builder) nodeRoute(from *End, label string, dst netip.Addr) {
 	b.route(from, label, dst, w.hops...)
 }
 
-// vxlan promises a device and, for each other node, exactly one route, one
-// neighbour and one FDB entry.
+// vxlan promises a device and, for each other node, exactly one route. Group
+// fdb has the neighbour and the FDB entry that go with it.
 func (b *builder) vxlan() {
+	net := b.lab.Network
+	if net.Mode != labs.ModeVXLAN {
+		return
+	}
+	for _, n := range b.clusterNodes() {
+		b.add(Check{Kind: Device, From: b.nodeEnd[n.Name], Want: labs.Reachable, More: &More{Label: net.VXLANIface, Device: DeviceInfo{
+			Name: net.VXLANIface, VNI: net.VNI, Port: net.VXLANPort, Local: n.Addrs()[0],
+			Parent: n.Interfaces[0].Name, MTU: net.PodMTU, MAC: n.VXLANMAC,
+		}}})
+	}
+	b.tunnels(TableRoutes)
+}
+
+// tunnels promises tables of each node of a VXLAN: one entry for each other
+// node.
+func (b *builder) tunnels(names ...TableName) {
 	net := b.lab.Network
 	if net.Mode != labs.ModeVXLAN {
 		return
@@ -207,10 +225,6 @@ func (b *builder) vxlan() {
 	members := b.clusterNodes()
 	for _, n := range members {
 		from := b.nodeEnd[n.Name]
-		b.add(Check{Kind: Device, From: from, Want: labs.Reachable, More: &More{Label: net.VXLANIface, Device: DeviceInfo{
-			Name: net.VXLANIface, VNI: net.VNI, Port: net.VXLANPort, Local: n.Addrs()[0],
-			Parent: n.Interfaces[0].Name, MTU: net.PodMTU, MAC: n.VXLANMAC,
-		}}})
 		tables := map[TableName][]Entry{}
 		for _, far := range members {
 			if far == n {
@@ -222,7 +236,7 @@ func (b *builder) vxlan() {
 			}
 			tables[TableFDB] = append(tables[TableFDB], Entry{IP: far.Addrs()[0], MAC: far.VXLANMAC})
 		}
-		for _, name := range []TableName{TableRoutes, TableNeighbours, TableFDB} {
+		for _, name := range names {
 			b.add(Check{Kind: Table, From: from, Want: labs.Reachable, More: &More{
 				Label: net.VXLANIface + " " + string(name), Table: name, Must: tables[name],
 				Device: DeviceInfo{Name: net.VXLANIface},
@@ -259,6 +273,7 @@ func (b *builder) sysctls() {
 			done[s.Name] = true
 		}
 	}
+	b.state(TopicSysctls)
 }
 
 func flag(on bool) int {

@@ -94,7 +94,7 @@ func TestCheckIsSmall(t *testing.T) {
 func hosts(lab *labs.Lab) []string {
 	var pairs []string
 	for _, c := range verify.Checks(lab) {
-		if c.Group == verify.Hosts {
+		if c.Group == verify.External {
 			pairs = append(pairs, fmt.Sprintf("%s>%s:%d", c.From.Name, c.To.Name, c.TTL))
 		}
 	}

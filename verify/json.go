@@ -53,8 +53,8 @@ type jsonResult struct {
 //	total, passed, failed, errors, skipped   numbers of checks
 //	results   a list, one object for each check:
 //	  id         names the check, the same in every run
-//	  group      containers, isolation, localhost, pods, nodes, hosts, services, arp, routes, vxlan, sysctls or lab
-//	  kind       icmp, tcp, udp, route, arp, device, table, sysctl, netns or process
+//	  group      one of [Groups]
+//	  kind       icmp, tcp, udp, route, arp, device, table, sysctl, netns, process or state
 //	  aim        balance, affinity or hairpin, if a service is asked many times
 //	  from       who asks: NAMESPACE/POD or NODE
 //	  namespace  network namespace of from

@@ -44,6 +44,9 @@ func Judge(c Check, o Observation, err error) Result {
 	case o.Silent && c.Want == labs.Reachable:
 		return r.skip(fmt.Sprintf("a server that is not netlab's holds %s port %d and did not answer the question", strings.ToUpper(string(c.Kind)), c.Port))
 	case o.Blind:
+		if c.Kind == State {
+			return r.skip("how the kernel differs from the lab file is not known here")
+		}
 		return r.skip("what runs in pods is not known here")
 	}
 	switch c.Kind {
@@ -59,6 +62,10 @@ func Judge(c Check, o Observation, err error) Result {
 			break
 		}
 		r.Seen, r.Reason = judgeTraffic(&c, &o)
+	case Expire:
+		r.Seen, r.Reason = judgeTrail(&c, &o)
+	case Size:
+		r.Seen, r.Reason = judgeSize(&c, &o)
 	case Route:
 		r.Seen, r.Reason = judgeRoute(&c, &o)
 	case Neigh:
@@ -73,6 +80,8 @@ func Judge(c Check, o Observation, err error) Result {
 		r.Seen, r.Reason = judgeSpace(&c, &o)
 	case Process:
 		r.Seen, r.Reason = judgeProcess(&c, &o)
+	case State:
+		r.Seen, r.Reason = list(c.More.Label, o.Differs)
 	default:
 		r.Verdict, r.Reason = Error, fmt.Sprintf("nobody knows how to judge a check of kind %q", c.Kind)
 		return r
@@ -104,7 +113,7 @@ func judgeTraffic(c *Check, o *Observation) (seen, reason string) {
 	case c.TTL != 0 && o.TTL != c.TTL:
 		return "wrong way", fmt.Sprintf("the answer has TTL %d, the lab says %d: it crossed %s routers, not %s",
 			o.TTL, c.TTL, routers(o.TTL), routers(c.TTL))
-	case c.Kind != ICMP && len(o.Answers) == 0:
+	case (c.Kind == TCP || c.Kind == UDP) && len(o.Answers) == 0:
 		return "no answer", fmt.Sprintf("%s was reached, but who answered is not known", c.address())
 	}
 	for _, a := range o.Answers {

@@ -37,6 +37,10 @@ func kept(c verify.Check) verify.Observation {
 		default:
 			o.Answers = []verify.Answer{{NS: c.To.NS, Server: netip.AddrPortFrom(c.Addr, c.Port), Client: c.Src}}
 		}
+	case verify.Expire:
+		o.TTL, o.Trail = c.TTL, c.More.Routers
+	case verify.Size:
+		o.Sizes = verify.Sizes{Largest: c.More.Size, Pieces: true, Tried: 2 * c.More.Size}
 	case verify.Route:
 		if len(c.More.Hops) > 0 {
 			o.Hop = c.More.Hops[0]
@@ -152,6 +156,28 @@ func faults(c verify.Check) []fault {
 		if last := len(c.More.Behind) - 1; c.More.Behind[last].Src.IsValid() {
 			add("not masqueraded", "saw 192.0.2.99", func(o *verify.Observation) { o.Answers[last].Client = stranger })
 		}
+	case verify.Expire:
+		add("no answer", "no answer", outcome(labs.Timeout))
+		add("one router more", "router ", func(o *verify.Observation) { o.Trail = append(slices.Clone(o.Trail), stranger) })
+		if c.TTL != 0 {
+			add("a way back of its own", "TTL 33", func(o *verify.Observation) { o.TTL = 33 })
+		}
+		if len(c.More.Routers) > 0 {
+			add("one router less", "the lab says", func(o *verify.Observation) { o.Trail = o.Trail[1:] })
+			add("another router", "is 192.0.2.99", func(o *verify.Observation) {
+				o.Trail = slices.Clone(o.Trail)
+				o.Trail[0] = stranger
+			})
+			add("a silent router", "is silent", func(o *verify.Observation) {
+				o.Trail = slices.Clone(o.Trail)
+				o.Trail[0] = netip.Addr{}
+			})
+		}
+	case verify.Size:
+		add("no answer", "no answer", func(o *verify.Observation) { o.Outcome, o.Sizes = labs.Timeout, verify.Sizes{} })
+		add("smaller", "has 1200 bytes", func(o *verify.Observation) { o.Sizes.Largest = 1200 })
+		add("larger", "of 9000 bytes", func(o *verify.Observation) { o.Sizes.Largest = 9000 })
+		add("no fragments", "in fragments", func(o *verify.Observation) { o.Sizes.Pieces = false })
 	case verify.Route:
 		if c.Want != labs.Reachable {
 			add("a route", "no route", func(o *verify.Observation) { o.Outcome, o.Hop = labs.Reachable, verify.Hop{Dev: "eth9"} })
@@ -204,6 +230,8 @@ func faults(c verify.Check) []fault {
 		if c.More.Restart == labs.RestartAlways {
 			add("over", "Completed", func(o *verify.Observation) { o.Process = verify.ProcessInfo{Over: true, State: "Completed"} })
 		}
+	case verify.State:
+		add("something is missing", "missing: route", func(o *verify.Observation) { o.Differs = []string{"missing: route x"} })
 	}
 	return list
 }
@@ -280,7 +308,7 @@ func TestEveryCheckCanFail(t *testing.T) {
 			}
 		}
 	}
-	for _, k := range []verify.Kind{verify.Space, verify.Process, verify.ICMP, verify.TCP, verify.UDP, verify.Route, verify.Neigh, verify.Device, verify.Table, verify.Control} {
+	for _, k := range []verify.Kind{verify.Space, verify.Process, verify.ICMP, verify.TCP, verify.UDP, verify.Route, verify.Neigh, verify.Device, verify.Table, verify.Control, verify.State, verify.Expire, verify.Size} {
 		if !kinds[k] {
 			t.Errorf("no lab has a check of kind %s", k)
 		}

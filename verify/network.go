@@ -101,11 +101,13 @@ func (t *network) ping(from string, dst netip.Addr) (ttl uint8, ok bool) {
 
 // trail is where a packet got to and what happened to it on the way.
 type trail struct {
-	at     string     // node it arrived at
-	src    netip.Addr // its source address there
-	hops   int        // routers that forwarded it
-	unsure bool       // ways of different length were possible
-	nats   []nat
+	at      string     // node it arrived at
+	src     netip.Addr // its source address there
+	hops    int        // routers that forwarded it
+	unsure  bool       // ways of different length were possible
+	several bool       // there were several ways
+	routers []string   // that forwarded it
+	nats    []nat
 }
 
 // nat is a translation of a source address that a node remembers.
@@ -163,6 +165,10 @@ func (t *network) forward(node string, p packet, hops int) (trail, bool) {
 			all.unsure = true
 		}
 		all.unsure = all.unsure || one.unsure
+		all.several = all.several || one.several || len(w.hops) > 1
+	}
+	if hops > 0 {
+		all.routers = append([]string{node}, all.routers...)
 	}
 	return all, true
 }

@@ -25,6 +25,9 @@ type Observation struct {
 	// prober's holds the port and need not understand what it was asked.
 	Silent bool
 
+	Trail []netip.Addr // routers that said that the TTL was over; the zero Addr: one that said nothing
+	Sizes Sizes
+
 	Hop     Hop
 	Entries []Entry
 	Device  DeviceInfo
@@ -34,7 +37,10 @@ type Observation struct {
 	Hits    []Hit    // of a sample: who answered whom how often
 	Same    []string // namespaces under several names: the other names
 	Process ProcessInfo
-	Blind   bool // nobody says what runs in pods
+	Blind   bool // nobody says what runs in pods or how the kernel differs from the lab file
+
+	// Differs is how the kernel differs from the lab file, a line each.
+	Differs []string
 }
 
 // Hit counts equal answers to one client of a [Sample].

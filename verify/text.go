@@ -95,7 +95,7 @@ func writeMatrix(out *bufio.Writer, results []Result) {
 	row, col := map[*End]bool{}, map[*End]bool{}
 	for i := range results {
 		c := &results[i].Check
-		if c.To == nil || c.Group != Pods && c.Group != Hosts {
+		if c.To == nil || c.Group != Pods && c.Group != External {
 			return
 		}
 		if !row[c.From] {

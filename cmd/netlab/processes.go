@@ -1,10 +1,13 @@
 package main
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 
 	"netlab/labs"
+	"netlab/provision"
 	"netlab/provision/runtime"
 	"netlab/verify/probe"
 )
@@ -47,18 +50,41 @@ func processes(h host, lab *labs.Lab) ([]probe.Process, error) {
 
 // prober looks at a lab that is up.
 func prober(h host, lab *labs.Lab) probe.Prober {
-	return probe.Prober{Processes: func() ([]probe.Process, error) { return processes(h, lab) }}
+	return probe.Prober{
+		Processes: func() ([]probe.Process, error) { return processes(h, lab) },
+		Plan:      func(ctx context.Context) (provision.Plan, error) { return compare(ctx, h, lab) },
+	}
 }
 
 // prober looks at a lab that is up. The machine is opened when the prober asks
-// for processes.
+// for it.
 func (sys system) prober(lab *labs.Lab) probe.Prober {
-	return probe.Prober{Processes: func() ([]probe.Process, error) {
-		h, err := sys.open(lab.Name)
-		if err != nil {
-			return nil, err
-		}
-		defer h.Close()
-		return processes(h, lab)
-	}}
+	return probe.Prober{
+		Processes: func() ([]probe.Process, error) {
+			h, err := sys.open(lab.Name)
+			if err != nil {
+				return nil, err
+			}
+			defer h.Close()
+			return processes(h, lab)
+		},
+		Plan: func(ctx context.Context) (provision.Plan, error) {
+			h, err := sys.open(lab.Name)
+			if err != nil {
+				return provision.Plan{}, err
+			}
+			defer h.Close()
+			return compare(ctx, h, lab)
+		},
+	}
+}
+
+// compare returns what would make the kernel equal to a lab.
+func compare(ctx context.Context, h host, lab *labs.Lab) (provision.Plan, error) {
+	want := provision.Desired(asReady(h, lab)).After(previous(h, lab.Name))
+	have, err := h.Observe(ctx, want.Hint())
+	if err != nil {
+		return provision.Plan{}, fmt.Errorf("observe lab %s: %w", lab.Name, err)
+	}
+	return provision.Diff(have, want), nil
 }

@@ -29,18 +29,23 @@ const echoSize = 8 + 8
 
 // message is an answer to a ping of ours, or an ICMP error about one.
 type message struct {
-	token uint32     // identifies the ping
-	nonce []byte     // of the run, if it was there
-	from  netip.Addr // who sent the message
-	ttl   uint8      // it arrived with
-	wrong string     // what an error says, "" for an answer
-	means labs.Outcome
+	token   uint32     // identifies the ping
+	nonce   []byte     // of the run, if it was there
+	from    netip.Addr // who sent the message
+	ttl     uint8      // it arrived with
+	wrong   string     // what an error says, "" for an answer
+	means   labs.Outcome
+	expired bool // the error says that the TTL was over
 }
 
 // newEcho returns a ping. The kernel adds the checksum of ICMPv6, whose input
 // includes addresses; a raw IPv4 socket leaves the checksum to us.
-func newEcho(v6 bool, token uint32, nonce [8]byte) []byte {
-	p := make([]byte, echoSize)
+func newEcho(v6 bool, token uint32, nonce [8]byte) []byte { return newEchoOf(v6, token, nonce, 0) }
+
+// newEchoOf is newEcho for a ping of so many bytes, if that is more than it
+// needs.
+func newEchoOf(v6 bool, token uint32, nonce [8]byte, size int) []byte {
+	p := make([]byte, max(size, echoSize))
 	p[0] = echo4
 	if v6 {
 		p[0] = echo6
@@ -57,6 +62,9 @@ func checksum(p []byte) uint16 {
 	var sum uint32
 	for i := 0; i+1 < len(p); i += 2 {
 		sum += uint32(binary.BigEndian.Uint16(p[i:]))
+	}
+	if len(p)%2 == 1 {
+		sum += uint32(p[len(p)-1]) << 8
 	}
 	for sum>>16 != 0 {
 		sum = sum&0xffff + sum>>16
@@ -79,6 +87,7 @@ func parse4(b []byte) (message, bool) {
 		return message{}, false
 	}
 	m.wrong, m.means = meaning4(icmp[0], icmp[1])
+	m.expired = icmp[0] == timeExceeded4 && icmp[1] == 0
 	return m, m.identify(quoted)
 }
 
@@ -108,6 +117,7 @@ func parse6(icmp []byte, from netip.Addr, ttl uint8) (message, bool) {
 		return message{}, false
 	}
 	m.wrong, m.means = meaning6(icmp[0], icmp[1])
+	m.expired = icmp[0] == timeExceeded6 && icmp[1] == 0
 	return m, m.identify(quoted[40:])
 }
 

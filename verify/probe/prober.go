@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"netlab/labs"
+	"netlab/provision"
 	"netlab/provision/netns"
 	"netlab/verify"
 )
@@ -20,6 +21,10 @@ type Prober struct {
 	// Processes lists what runs in the pods of the lab. It is nil where nobody
 	// knows.
 	Processes func() ([]Process, error)
+
+	// Plan returns what would make the kernel equal to the lab. It is nil where
+	// nobody knows.
+	Plan func(context.Context) (provision.Plan, error)
 }
 
 var _ verify.Prober = Prober{}
@@ -36,13 +41,15 @@ func (p Prober) Probe(ctx context.Context, checks []verify.Check, report func(i 
 		in = pool.Do
 	}
 	r := newRun(ctx, checks, in, report)
-	r.processes = p.Processes
+	r.processes, r.plan = p.Processes, p.Plan
 	defer r.close()
 	r.open()
 
-	var tables, quiet, first, rest, samples []int
+	var tables, quiet, first, rest, samples, singles []int
 	for i := range checks {
 		switch c := &checks[i]; {
+		case isSingle(c):
+			singles = append(singles, i)
 		case !traffic(c.Kind):
 			tables = append(tables, i)
 		case c.More != nil && c.More.Sample != nil:
@@ -61,6 +68,7 @@ func (p Prober) Probe(ctx context.Context, checks []verify.Check, report func(i 
 	r.listen()
 	var wg sync.WaitGroup
 	wg.Go(func() { r.silent(quiet) }) // takes its time, whatever else goes on
+	wg.Go(func() { r.singles(singles) })
 	r.exchangeAll(rest, samples)
 	wg.Wait()
 	r.forgetFlows()
@@ -88,6 +96,10 @@ type run struct {
 	listOnce  sync.Once
 	list      []Process
 	listErr   error
+	plan      func(context.Context) (provision.Plan, error)
+	driftOnce sync.Once
+	drift     verify.Drift
+	driftErr  error
 	twinsOnce sync.Once
 	twins     map[uint64][]string // names of namespaces by their inode
 

@@ -23,6 +23,16 @@ const receiveBuffer = 1 << 20
 // openRaw opens a raw socket in the namespace of the calling thread and reads
 // it until it is closed.
 func (r *run) openRaw(family int) (*raw, error) {
+	s, err := newRaw(family)
+	if err != nil {
+		return nil, err
+	}
+	r.readers.Go(func() { s.read(r.heard) })
+	return s, nil
+}
+
+// newRaw opens a raw socket in the namespace of the calling thread.
+func newRaw(family int) (*raw, error) {
 	proto := unix.IPPROTO_ICMP
 	if family == unix.AF_INET6 {
 		proto = unix.IPPROTO_ICMPV6
@@ -40,7 +50,6 @@ func (r *run) openRaw(family int) (*raw, error) {
 		s.file.Close()
 		return nil, err
 	}
-	r.readers.Go(func() { r.readRaw(s) })
 	return s, nil
 }
 
@@ -66,8 +75,8 @@ func prepareRaw(fd, family int) error {
 	return os.NewSyscallError("setsockopt IPV6_RECVHOPLIMIT", unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_RECVHOPLIMIT, 1))
 }
 
-// readRaw hands over what arrives at s until s is closed.
-func (r *run) readRaw(s *raw) {
+// read hands over what arrives at s until s is closed.
+func (s *raw) read(heard func(message)) {
 	buf, oob := make([]byte, 2048), make([]byte, 128)
 	_ = s.conn.Read(func(fd uintptr) bool {
 		for {
@@ -80,7 +89,7 @@ func (r *run) readRaw(s *raw) {
 					return err != unix.EAGAIN
 				}
 				if m, ok := parse4(buf[:n]); ok {
-					r.heard(m)
+					heard(m)
 				}
 				continue
 			}
@@ -96,7 +105,7 @@ func (r *run) readRaw(s *raw) {
 				continue
 			}
 			if m, ok := parse6(buf[:n], netip.AddrFrom16(sender.Addr), hopLimit(oob[:oobn])); ok {
-				r.heard(m)
+				heard(m)
 			}
 		}
 	})

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"netlab/labs"
+	"netlab/provision"
 	"netlab/verify"
 )
 
@@ -48,8 +49,26 @@ func (r *run) readOne(s *space, c *verify.Check) (verify.Observation, error) {
 		return r.same(s, c.More.Watch)
 	case verify.Process:
 		return r.process(s, c)
+	case verify.State:
+		return r.state(c)
 	}
 	return verify.Observation{}, fmt.Errorf("nobody knows how to make a check of kind %q", c.Kind)
+}
+
+// state compares what stands in the kernel with the lab file.
+func (r *run) state(c *verify.Check) (verify.Observation, error) {
+	if r.plan == nil {
+		return verify.Observation{Blind: true}, nil
+	}
+	r.driftOnce.Do(func() {
+		var plan provision.Plan
+		plan, r.driftErr = r.plan(r.ctx)
+		if r.driftErr == nil && len(plan.Conflicts) > 0 {
+			r.driftErr = plan.Conflicts[0]
+		}
+		r.drift = verify.NewDrift(plan)
+	})
+	return verify.Observation{Differs: r.drift.Of(c)}, r.driftErr
 }
 
 // route asks the kernel for the way to an address.
