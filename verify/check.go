@@ -55,14 +55,20 @@ const (
 	Expire  Kind = "ttl"     // ping Addr with TTL 1, 2, ...: Trail, Outcome, TTL
 	Size    Kind = "size"    // ping Addr with packets of about More.Size bytes: Sizes
 	Route   Kind = "route"   // look up the way to Addr: Outcome, Hop
+	Ask     Kind = "ask"     // ask by ARP who has the addresses of More.Asks: Entries
 	Neigh   Kind = "arp"     // ping More.Stir, then read the neighbour table: Entries
 	Device  Kind = "device"  // read the VXLAN device More.Device.Name: Device
 	Table   Kind = "table"   // read the entries of More.Table: Entries
 	Control Kind = "sysctl"  // read the kernel parameter More.Name: Value, Present
 	Space   Kind = "netns"   // compare the namespace with those of More.Watch: Same
+	Doors   Kind = "doors"   // look where the cables of the namespace lead: nowhere but to More.Watch, More.Uplink: the host: Doors
 	Process Kind = "process" // look up container More.Name: Process
 	State   Kind = "state"   // compare what stands in the namespace with the lab file, of topic More.Label: Differs
 )
+
+// NoAnswer is what is wanted where something must not be reached, however that
+// shows: by silence, a refusal, or because there is no way.
+const NoAnswer labs.Outcome = "no answer"
 
 // Check is one promise of a lab. It is plain data, safe to copy and not changed
 // after it was made; what it points to is shared with other checks. There is
@@ -110,6 +116,13 @@ type More struct {
 	Hops   []Hop      // Route: any of these is right
 	Device DeviceInfo // Device
 
+	Asks  []Query // Ask
+	Iface string  // Ask: interface of From on whose link it asks
+
+	// Track is the machine that translates a connection, and what it has to
+	// remember of it; nil: not looked at.
+	Track *Track
+
 	Routers []netip.Addr // Expire: on the way, by the addresses of their ICMP errors
 	Size    int          // Size: bytes of the largest packet that may pass unfragmented
 
@@ -127,6 +140,8 @@ type More struct {
 	// Watch are namespaces between the two ends. Where one of them still looks
 	// for a neighbour when Wait is over, silence proves nothing yet.
 	Watch []string
+
+	Uplink bool // Doors: one may lead to the host
 
 	Restart labs.RestartPolicy // Process: whether the container may be over
 
@@ -182,6 +197,21 @@ func (h Hop) String() string {
 	return strings.Join(words, " ")
 }
 
+// Query is a question by ARP and its only right answer.
+type Query struct {
+	For    netip.Addr
+	Answer labs.MAC // zero: nobody is to answer
+	Own    bool     // the address of who asks: the question is one for duplicates
+}
+
+// Track is what connection tracking of a machine has to say about a connection
+// that passes it: to whom it leads instead of where it was sent, and under which
+// address of the client.
+type Track struct {
+	At     *End
+	Client netip.Addr // the zero Addr: as the server of More.Behind has it
+}
+
 // DeviceInfo is what matters about a VXLAN device.
 type DeviceInfo struct {
 	Name     string
@@ -201,7 +231,9 @@ func (c *Check) ID() string {
 		id = string(c.More.Sample.Aim) + " " + id
 	}
 	switch c.Kind {
-	case Neigh, Space:
+	case Neigh, Space, Doors:
+	case Ask:
+		id += " " + c.More.Iface
 	case Process:
 		id += " " + c.More.Name
 	case Device, Table, Control, State:
@@ -210,6 +242,9 @@ func (c *Check) ID() string {
 		id += " -> " + c.More.Label + " (" + c.Addr.String() + ")"
 	default:
 		id += " -> " + c.target()
+	}
+	if c.More != nil && c.More.Track != nil {
+		id = "nat " + c.More.Track.At.Name + ": " + id
 	}
 	if c.Group == Lab {
 		return fmt.Sprintf("%s %s: %s", c.More.Path, id, c.Want)

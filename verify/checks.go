@@ -46,7 +46,7 @@ func checksOf(lab *labs.Lab, groups []Group) []Check {
 	}{
 		{Containers, b.containers}, {Isolation, b.isolation}, {Localhost, b.localhost}, {Links, b.links},
 		{Pods, b.pods}, {Nodes, b.nodes}, {External, b.outsiders}, {Services, b.services},
-		{TTL, b.ttl}, {MTU, b.mtu},
+		{NAT, b.nat}, {TTL, b.ttl}, {MTU, b.mtu},
 		{ARP, b.arp}, {Routes, b.routes}, {VXLAN, b.vxlan}, {FDB, b.fdb}, {Rules, b.rules},
 		{Sysctls, b.sysctls}, {Names, b.names}, {Lab, b.expectations},
 	} {

@@ -27,18 +27,6 @@ func (b *builder) containers() {
 	}
 }
 
-// isolation promises that every pod and every machine has a network namespace
-// of its own.
-func (b *builder) isolation() {
-	all := &More{Watch: b.watch}
-	for _, e := range b.podEnds {
-		b.add(Check{Kind: Space, From: e, Want: labs.Reachable, More: all})
-	}
-	for i := range b.lab.Nodes {
-		b.add(Check{Kind: Space, From: b.nodeEnd[b.lab.Nodes[i].Name], Want: labs.Reachable, More: all})
-	}
-}
-
 // localhost promises that what runs in one pod is reached there on localhost:
 // its containers share the namespace.
 func (b *builder) localhost() {

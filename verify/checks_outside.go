@@ -42,29 +42,32 @@ func (b *builder) outsiders() {
 // leave adds checks that the first pod of each node reaches a machine outside
 // the cluster, which sees the node.
 func (b *builder) leave(to *End) {
-	if b.lab.Network.Mode == labs.ModeNone {
-		return // the author's wiring
-	}
 	for _, n := range b.clusterNodes() {
-		if len(b.byNode[n.Name]) == 0 {
-			continue
+		for _, dst := range to.Addrs {
+			b.leaveFrom(n, to, dst)
 		}
-		pod := b.podEnds[b.byNode[n.Name][0]]
-		pairs(pod, to, func(_, dst netip.Addr) {
-			ttl, ok := b.net.ping(n.Name, dst)
-			seen := b.seenAt(n.Name, b.net.nodes[to.Node], dst)
-			if !ok || !seen.IsValid() {
-				return
-			}
-			if ttl > 0 {
-				ttl-- // the pod's node is a router to it
-			}
-			b.add(
-				Check{Kind: ICMP, From: pod, To: to, Addr: dst, TTL: ttl, Want: labs.Reachable, Wait: waitAnswer},
-				Check{Kind: TCP, From: pod, To: to, Addr: dst, Src: seen, Want: labs.Reachable, Wait: waitAnswer},
-			)
-		})
 	}
+}
+
+// leaveFrom adds the checks of the first pod of a node. Where the author wires
+// the nodes nobody knows under which address it leaves.
+func (b *builder) leaveFrom(n *labs.Node, to *End, dst netip.Addr) {
+	if len(b.byNode[n.Name]) == 0 || b.lab.Network.Mode == labs.ModeNone {
+		return
+	}
+	pod := b.podEnds[b.byNode[n.Name][0]]
+	ttl, ok := b.net.ping(n.Name, dst)
+	seen := b.seenAs(n.Name, to.Node, dst)
+	if !ok || !seen.IsValid() || !sameFamily(pod.Addrs, dst).IsValid() {
+		return
+	}
+	if ttl > 0 {
+		ttl-- // the pod's node is a router to it
+	}
+	b.add(
+		Check{Kind: ICMP, From: pod, To: to, Addr: dst, TTL: ttl, Want: labs.Reachable, Wait: waitAnswer},
+		Check{Kind: TCP, From: pod, To: to, Addr: dst, Src: seen, Want: labs.Reachable, Wait: waitAnswer},
+	)
 }
 
 // nodePort adds the check of the node port at node n from another machine.

@@ -205,10 +205,16 @@ func (b *builder) behind(from *End, n *labs.Node, p port, eps []labs.Endpoint, m
 // at node n.
 func (b *builder) seenAt(from string, n *labs.Node, like netip.Addr) netip.Addr {
 	if dst := sameFamily(n.Addrs(), like); dst.IsValid() {
-		if src, ok := b.net.source(from, dst); ok {
-			if there, ok := b.net.walk(from, src, dst); ok {
-				return there.src
-			}
+		return b.seenAs(from, n.Name, dst)
+	}
+	return netip.Addr{}
+}
+
+// seenAs is seenAt for a certain address of the node.
+func (b *builder) seenAs(from, at string, dst netip.Addr) netip.Addr {
+	if src, ok := b.net.source(from, dst); ok {
+		if there, ok := b.net.walk(from, src, dst); ok && there.at == at {
+			return there.src
 		}
 	}
 	return netip.Addr{}

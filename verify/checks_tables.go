@@ -2,6 +2,7 @@ package verify
 
 import (
 	"net/netip"
+	"slices"
 	"strconv"
 
 	"netlab/labs"
@@ -27,7 +28,106 @@ func (b *builder) arp() {
 		b.arpPeers(from, i, m)
 		b.add(Check{Kind: Neigh, From: from, Want: labs.Reachable, Wait: waitAnswer, More: m})
 	}
+	b.asks()
 	b.state(TopicNeighbours)
+}
+
+// asks promises that whoever has an address on a link answers for it, and
+// nobody else does.
+func (b *builder) asks() {
+	for i, from := range b.podEnds {
+		b.podAsks(i, from)
+	}
+	for i := range b.lab.Nodes {
+		n := &b.lab.Nodes[i]
+		for k := range n.Interfaces {
+			b.nodeAsks(n, &n.Interfaces[k])
+		}
+	}
+}
+
+// podAsks asks for a pod's own address, its gateway, the next pod on the same
+// bridge, and one on another node, for which nobody may answer. Where there is
+// no bridge the node answers for everything.
+func (b *builder) podAsks(i int, from *End) {
+	node := b.net.nodes[from.Node]
+	var asks []Query
+	add := func(a netip.Addr, mac labs.MAC) {
+		if a.Is4() {
+			asks = append(asks, Query{For: a, Answer: mac, Own: slices.Contains(from.Addrs, a)})
+		}
+	}
+	for k, own := range from.Addrs {
+		add(own, labs.MAC{})
+		if !from.Bridged {
+			add(from.Gateways[k], routedMAC)
+			continue
+		}
+		add(from.Gateways[k], node.BridgeMAC)
+		for k := 1; k < len(b.podEnds); k++ {
+			peer := (i + k) % len(b.podEnds)
+			if b.podEnds[peer].Node == from.Node {
+				add(sameFamily(b.podEnds[peer].Addrs, own), b.lab.Pods[peer].MAC)
+				break
+			}
+		}
+		add(b.somePod(i, own, false), labs.MAC{})
+	}
+	b.ask(from, podIface, asks)
+}
+
+// nodeAsks asks for a node's own addresses on a link, the next node there, and
+// the gateway if the bridge holds it. A machine that is on the link more than
+// once answers at each of its interfaces, so nothing is asked about it.
+func (b *builder) nodeAsks(n *labs.Node, own *labs.Interface) {
+	var asks []Query
+	add := func(a netip.Addr, mac labs.MAC) {
+		if a.Is4() {
+			asks = append(asks, Query{For: a, Answer: mac, Own: slices.ContainsFunc(own.Addrs, func(p netip.Prefix) bool { return p.Addr() == a })})
+		}
+	}
+	if own.Bridge == "" || b.interfacesOn(n, own.Bridge) > 1 {
+		return
+	}
+	for _, p := range own.Addrs {
+		add(p.Addr(), labs.MAC{})
+	}
+	br := b.lab.Bridge(own.Bridge)
+	for _, gw := range br.Gateways {
+		add(gw.Addr(), br.MAC)
+	}
+	start := slices.IndexFunc(b.lab.Nodes, func(m labs.Node) bool { return m.Name == n.Name })
+	for k := 1; k < len(b.lab.Nodes); k++ {
+		far := &b.lab.Nodes[(start+k)%len(b.lab.Nodes)]
+		if b.interfacesOn(far, own.Bridge) != 1 {
+			continue
+		}
+		for _, i := range far.Interfaces {
+			if i.Bridge == own.Bridge {
+				for _, p := range i.Addrs {
+					add(p.Addr(), i.MAC)
+				}
+			}
+		}
+		break
+	}
+	b.ask(b.nodeEnd[n.Name], own.Name, asks)
+}
+
+func (b *builder) interfacesOn(n *labs.Node, bridge string) int {
+	count := 0
+	for _, i := range n.Interfaces {
+		if i.Bridge == bridge {
+			count++
+		}
+	}
+	return count
+}
+
+func (b *builder) ask(from *End, iface string, asks []Query) {
+	if len(asks) > 0 {
+		b.add(Check{Kind: Ask, From: from, Want: labs.Reachable, Wait: waitAnswer, More: &More{Iface: iface, Asks: asks}})
+	}
 }
 
 // arpPeers chooses whom pod i talks to: its node, the next pod on the same

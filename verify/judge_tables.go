@@ -77,6 +77,67 @@ func macOf(c *Check, e Entry) (labs.MAC, bool) {
 	return labs.MAC{}, false
 }
 
+// judgeAsked looks at who answered which question. Each answer that came is an
+// entry; more answers than questions are entries that are there twice.
+func judgeAsked(c *Check, o *Observation) (seen, reason string) {
+	var wrong []string
+	for _, q := range c.More.Asks {
+		var macs []string
+		right := false
+		for _, e := range o.Entries {
+			if e.IP == q.For {
+				macs = append(macs, e.MAC.String())
+				right = right || e.MAC == q.Answer
+			}
+		}
+		said := strings.Join(macs, " and ")
+		switch {
+		case q.Answer == (labs.MAC{}) && len(macs) > 0 && q.Own:
+			wrong = append(wrong, fmt.Sprintf("somebody else answers for its own address %s: %s", q.For, said))
+		case q.Answer == (labs.MAC{}) && len(macs) > 0:
+			wrong = append(wrong, fmt.Sprintf("%s answers for %s, which is not on this link", said, q.For))
+		case q.Answer == (labs.MAC{}):
+		case len(macs) == 0:
+			wrong = append(wrong, fmt.Sprintf("nobody answers for %s, the lab has it at %s", q.For, q.Answer))
+		case len(macs) > 1:
+			wrong = append(wrong, fmt.Sprintf("%d answers for %s: %s, the lab says %s", len(macs), q.For, said, q.Answer))
+		case !right:
+			wrong = append(wrong, fmt.Sprintf("%s answers for %s, the lab says %s", said, q.For, q.Answer))
+		}
+	}
+	return list("answers", wrong)
+}
+
+// judgeTrack looks at what a machine remembers of a connection.
+func judgeTrack(c *Check, o *Observation) (seen, reason string) {
+	at := c.More.Track.At.Name
+	if !o.Tracked {
+		return "not tracked", fmt.Sprintf("connection tracking of %s has no entry for the connection to %s", at, c.address())
+	}
+	server, client := o.Track.Server, c.More.Track.Client
+	if len(c.More.Behind) == 0 {
+		if server.Addr() != c.Addr {
+			return "translated", fmt.Sprintf("%s translates %s to %s, the lab says not at all", at, c.address(), server)
+		}
+	} else {
+		i := slices.IndexFunc(c.More.Behind, func(s Server) bool { return s.At == server })
+		switch {
+		case i >= 0:
+			if !client.IsValid() {
+				client = c.More.Behind[i].Src
+			}
+		case server.Addr() == c.Addr && (c.Port == 0 || server.Port() == c.Port):
+			return "not translated", fmt.Sprintf("%s does not translate %s", at, c.address())
+		default:
+			return "translated wrongly", fmt.Sprintf("%s translates %s to %s, which is not behind it", at, c.address(), server)
+		}
+	}
+	if client.IsValid() && o.Track.Client.Addr() != client {
+		return "wrong source", fmt.Sprintf("%s lets the client appear as %s to %s, the lab says %s", at, o.Track.Client.Addr(), server, client)
+	}
+	return "", ""
+}
+
 func judgeTable(c *Check, o *Observation) (seen, reason string) {
 	if !o.Present {
 		return "no device", fmt.Sprintf("there is no interface %s", c.More.Device.Name)

@@ -16,6 +16,9 @@ import (
 // kept is what is seen where a promise is kept.
 func kept(c verify.Check) verify.Observation {
 	o := verify.Observation{Outcome: c.Want, Present: true}
+	if c.Want == verify.NoAnswer {
+		o.Outcome = labs.Timeout
+	}
 	switch c.Kind {
 	case verify.ICMP:
 		o.TTL = c.TTL
@@ -36,6 +39,18 @@ func kept(c verify.Check) verify.Observation {
 			o.Answers = []verify.Answer{a}
 		default:
 			o.Answers = []verify.Answer{{NS: c.To.NS, Server: netip.AddrPortFrom(c.Addr, c.Port), Client: c.Src}}
+		}
+		if c.More != nil && c.More.Track != nil {
+			o.Tracked, o.Track = true, verify.Translation{Server: netip.AddrPortFrom(c.Addr, c.Port), Client: netip.AddrPortFrom(c.More.Track.Client, 1)}
+			if len(c.More.Behind) > 0 {
+				o.Track = verify.Translation{Server: c.More.Behind[0].At, Client: netip.AddrPortFrom(c.More.Behind[0].Src, 1)}
+			}
+		}
+	case verify.Ask:
+		for _, q := range c.More.Asks {
+			if q.Answer != (labs.MAC{}) {
+				o.Entries = append(o.Entries, verify.Entry{IP: q.For, MAC: q.Answer})
+			}
 		}
 	case verify.Expire:
 		o.TTL, o.Trail = c.TTL, c.More.Routers
@@ -117,7 +132,7 @@ func faults(c verify.Check) []fault {
 	switch c.Kind {
 	case verify.ICMP, verify.TCP, verify.UDP:
 		for _, what := range []labs.Outcome{labs.Reachable, labs.Refused, labs.Timeout, labs.Unreachable, ""} {
-			if what != c.Want {
+			if what != c.Want && (c.Want != verify.NoAnswer || what == labs.Reachable || what == "") {
 				add("outcome "+string(what), c.Addr.String(), outcome(what))
 			}
 		}
@@ -148,6 +163,16 @@ func faults(c verify.Check) []fault {
 		if c.To.NS != "" {
 			add("an impostor", "answered as", func(o *verify.Observation) { o.Answers[0].NS, o.Answers[0].Pod = "lab.impostor", "" })
 			add("another pod", "answered as", func(o *verify.Observation) { o.Answers[0].Pod = "default/impostor" })
+		}
+		if c.More != nil && c.More.Track != nil {
+			add("not tracked", "has no entry", func(o *verify.Observation) { o.Tracked = false })
+			add("another server", "translates", func(o *verify.Observation) { o.Track.Server = netip.AddrPortFrom(stranger, 7) })
+			if o := kept(c); o.Track.Client.Addr().IsValid() {
+				add("another client", "appear as 192.0.2.99", func(o *verify.Observation) { o.Track.Client = netip.AddrPortFrom(stranger, 7) })
+			}
+			if len(c.More.Behind) > 0 {
+				add("not translated", "does not translate", func(o *verify.Observation) { o.Track.Server = netip.AddrPortFrom(c.Addr, c.Port) })
+			}
 		}
 		if c.More == nil || len(c.More.Behind) == 0 {
 			break
@@ -187,6 +212,22 @@ func faults(c verify.Check) []fault {
 		add("another next hop", "via 192.0.2.99", func(o *verify.Observation) { o.Hop.Via = stranger })
 		add("another device", "eth9", func(o *verify.Observation) { o.Hop.Dev = "eth9" })
 		add("another source", "src 192.0.2.99", func(o *verify.Observation) { o.Hop.Src = stranger })
+	case verify.Ask:
+		for _, q := range c.More.Asks {
+			if q.Answer == (labs.MAC{}) {
+				add("somebody has "+q.For.String(), "02:00:00:00:00:63", func(o *verify.Observation) {
+					o.Entries = append(o.Entries, verify.Entry{IP: q.For, MAC: strangerMAC})
+				})
+				continue
+			}
+			at := slices.Index(kept(c).Entries, verify.Entry{IP: q.For, MAC: q.Answer})
+			add("nobody has "+q.For.String(), "nobody answers", func(o *verify.Observation) { o.Entries = slices.Delete(o.Entries, at, at+1) })
+			add("somebody else has "+q.For.String(), "the lab says", func(o *verify.Observation) { o.Entries[at].MAC = strangerMAC })
+			add("two have "+q.For.String(), "2 answers", func(o *verify.Observation) {
+				o.Entries = append(o.Entries, verify.Entry{IP: q.For, MAC: strangerMAC})
+			})
+			add("one answers twice for "+q.For.String(), "2 answers", func(o *verify.Observation) { o.Entries = append(o.Entries, o.Entries[at]) })
+		}
 	case verify.Neigh:
 		add("no gateway", "no entry", func(o *verify.Observation) { o.Entries = nil })
 		add("a silent gateway", "does not answer", func(o *verify.Observation) { o.Entries[0].MAC = labs.MAC{} })
@@ -223,6 +264,8 @@ func faults(c verify.Check) []fault {
 		add("another value", "is 7", func(o *verify.Observation) { o.Value = "7" })
 	case verify.Space:
 		add("a shared namespace", "same network namespace as duo.other", func(o *verify.Observation) { o.Same = []string{"duo.other"} })
+	case verify.Doors:
+		add("a cable out of the lab", "eth7", func(o *verify.Observation) { o.Doors = []string{"eth7 leads to other.web"} })
 	case verify.Process:
 		add("nobody knows it", "nobody runs", func(o *verify.Observation) { o.Present = false })
 		add("a crash", "CrashLoopBackOff", func(o *verify.Observation) { o.Process = verify.ProcessInfo{State: "CrashLoopBackOff, exit code 1"} })
@@ -308,7 +351,7 @@ func TestEveryCheckCanFail(t *testing.T) {
 			}
 		}
 	}
-	for _, k := range []verify.Kind{verify.Space, verify.Process, verify.ICMP, verify.TCP, verify.UDP, verify.Route, verify.Neigh, verify.Device, verify.Table, verify.Control, verify.State, verify.Expire, verify.Size} {
+	for _, k := range []verify.Kind{verify.Space, verify.Process, verify.ICMP, verify.TCP, verify.UDP, verify.Route, verify.Neigh, verify.Device, verify.Table, verify.Control, verify.State, verify.Expire, verify.Size, verify.Ask, verify.Doors} {
 		if !kinds[k] {
 			t.Errorf("no lab has a check of kind %s", k)
 		}

@@ -25,6 +25,11 @@ type Observation struct {
 	// prober's holds the port and need not understand what it was asked.
 	Silent bool
 
+	// Track is what a machine remembers of the connection; Tracked says that it
+	// remembers it at all.
+	Track   Translation
+	Tracked bool
+
 	Trail []netip.Addr // routers that said that the TTL was over; the zero Addr: one that said nothing
 	Sizes Sizes
 
@@ -36,12 +41,17 @@ type Observation struct {
 
 	Hits    []Hit    // of a sample: who answered whom how often
 	Same    []string // namespaces under several names: the other names
+	Doors   []string // interfaces that lead elsewhere, and where
 	Process ProcessInfo
 	Blind   bool // nobody says what runs in pods or how the kernel differs from the lab file
 
 	// Differs is how the kernel differs from the lab file, a line each.
 	Differs []string
 }
+
+// Translation is where a connection goes after translation, as connection
+// tracking expects its answers: from whom, and to whom.
+type Translation struct{ Server, Client netip.AddrPort }
 
 // Hit counts equal answers to one client of a [Sample].
 type Hit struct {

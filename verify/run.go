@@ -34,7 +34,7 @@ var errNotMade = errors.New("the prober said nothing about it")
 // that the options make no sense or that ctx ended: a check that fails or
 // cannot be made is in the report.
 func Run(ctx context.Context, lab *labs.Lab, p Prober, opt Options) (Report, error) {
-	checks, err := opt.choose(lab)
+	checks, err := opt.Choose(lab)
 	if err != nil {
 		return Report{}, err
 	}
@@ -92,12 +92,13 @@ func (r *Report) look(ctx context.Context, p Prober, checks []Check, todo []int,
 	}
 }
 
-// choose returns the checks of lab that the options want.
-func (opt *Options) choose(lab *labs.Lab) ([]Check, error) {
+// Choose returns the checks of lab that the options want. The error says that
+// they name something that is not there.
+func (opt *Options) Choose(lab *labs.Lab) ([]Check, error) {
 	groups := Groups()
 	for _, g := range append(slices.Clone(opt.Only), opt.Skip...) {
 		if !slices.Contains(groups, g) {
-			return nil, fmt.Errorf("there is no group %q of checks; there are %s", g, names(groups))
+			return nil, &OptionError{fmt.Sprintf("there is no group %q of checks", g), "one of " + names(groups)}
 		}
 	}
 	groups = slices.DeleteFunc(groups, func(g Group) bool {
@@ -106,12 +107,30 @@ func (opt *Options) choose(lab *labs.Lab) ([]Check, error) {
 	checks := checksOf(lab, groups)
 	for _, name := range slices.Concat(opt.From, opt.To) {
 		if !known(lab, name) {
-			return nil, fmt.Errorf("there is no %q in lab %s", name, lab.Name)
+			return nil, &OptionError{fmt.Sprintf("there is no %q in lab %s", name, lab.Name), similar(lab, name)}
 		}
 	}
 	return slices.DeleteFunc(checks, func(c Check) bool {
 		return !matches(c.From, opt.From) || !matches(c.To, opt.To)
 	}), nil
+}
+
+// OptionError says that [Options] name something that is not there.
+type OptionError struct {
+	Message string
+	Hint    string // what to write instead; "" if nobody knows
+}
+
+// Error implements error.
+func (e *OptionError) Error() string { return e.Message }
+
+// similar says what may have been meant by a name that is not there.
+func similar(lab *labs.Lab, name string) string {
+	var unknown *labs.RefError
+	if _, err := lab.Find(name); errors.As(err, &unknown) {
+		return unknown.Hint
+	}
+	return ""
 }
 
 func names(groups []Group) string {

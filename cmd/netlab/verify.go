@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -54,7 +55,7 @@ Examples:
 				return err
 			}
 			if c.Bool("list") {
-				return out.checks(lab)
+				return out.checks(lab, opts)
 			}
 			return runVerify(c.Context, sys, lab, out, opts)
 		},
@@ -106,7 +107,20 @@ func check(ctx context.Context, lab *labs.Lab, p verify.Prober, out output, opts
 	out.clock.start("verify")
 	defer out.clock.stop()
 	defer progress.done()
-	return verify.Run(ctx, lab, p, opts)
+	report, err := verify.Run(ctx, lab, p, opts)
+	return report, badOption(err)
+}
+
+// badOption turns an error about options into one about the command line.
+func badOption(err error) error {
+	var bad *verify.OptionError
+	if !errors.As(err, &bad) {
+		return err
+	}
+	if bad.Hint == "" {
+		return usageError("%s", bad.Message)
+	}
+	return usageError("%s\n    hint: %s", bad.Message, bad.Hint)
 }
 
 // verdict turns a report into an exit code.
@@ -145,14 +159,26 @@ func (sys system) mustBeUp(lab *labs.Lab) error {
 }
 
 // checks lists what verify would do.
-func (o output) checks(lab *labs.Lab) error {
+func (o output) checks(lab *labs.Lab, opts verify.Options) error {
 	type checkView struct {
 		ID    string `json:"id"`
 		Group string `json:"group"`
+		Kind  string `json:"kind"`
+		From  string `json:"from"`
+		To    string `json:"to,omitempty"`
+		Line  int    `json:"line,omitempty"` // of the lab file
+	}
+	checks, err := opts.Choose(lab)
+	if err != nil {
+		return badOption(err)
 	}
 	views := []checkView{}
-	for _, c := range verify.Checks(lab) {
-		views = append(views, checkView{c.ID(), string(c.Group)})
+	for _, c := range checks {
+		v := checkView{ID: c.ID(), Group: string(c.Group), Kind: string(c.Kind), From: c.From.Name, Line: c.Place().Line}
+		if c.To != nil {
+			v.To = c.To.Name
+		}
+		views = append(views, v)
 	}
 	if o.format == "json" {
 		return o.json(views)

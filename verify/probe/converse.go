@@ -47,7 +47,11 @@ func (r *run) converseFor(d *dialing, c *verify.Check, fd int, gap time.Duration
 	}
 	if c.Kind == verify.UDP {
 		r.note(d, conn, unix.IPPROTO_UDP)
-		return r.ask(d, file, conn, deadline)
+		answer, err := r.ask(d, file, conn, deadline)
+		if err == nil {
+			r.lookUp(d, conn, unix.IPPROTO_UDP)
+		}
+		return answer, err
 	}
 	soon := time.Now().Add(gap)
 	if soon.Before(deadline) {
@@ -60,12 +64,21 @@ func (r *run) converseFor(d *dialing, c *verify.Check, fd int, gap time.Duration
 		r.note(d, conn, unix.IPPROTO_TCP)
 		return verify.Answer{}, explain(conn, err)
 	}
-	return r.listenTo(d, file, deadline)
+	answer, err := r.listenTo(d, file, deadline)
+	if err == nil {
+		r.lookUp(d, conn, unix.IPPROTO_TCP)
+	}
+	return answer, err
 }
 
 // note keeps where a socket asks from and that there is something to forget.
 func (r *run) note(d *dialing, conn syscall.RawConn, proto uint8) {
-	defer func() { r.flows.add(flow{proto, d.local, d.to}) }()
+	d.bound(conn)
+	r.flows.add(flow{proto, d.local, d.to})
+}
+
+// bound keeps where a socket asks from.
+func (d *dialing) bound(conn syscall.RawConn) {
 	_ = conn.Control(func(fd uintptr) {
 		switch a, _ := unix.Getsockname(int(fd)); a := a.(type) {
 		case *unix.SockaddrInet4:

@@ -3,11 +3,15 @@ package probe
 import (
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"net/netip"
 	"sync"
+	"syscall"
 
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
+
+	"netlab/verify"
 )
 
 // flow is one direction of a conversation.
@@ -93,6 +97,35 @@ func (r *run) forgetIn(some map[flow]bool) error {
 		}
 	}
 	return nil
+}
+
+// lookUp notes how a machine translates a conversation that is under way, if
+// its check wants to know.
+func (r *run) lookUp(d *dialing, conn syscall.RawConn, proto uint8) {
+	m := d.task.check.More
+	if m == nil || m.Track == nil {
+		return
+	}
+	d.bound(conn)
+	d.o.Tracked = false
+	d.err = r.in(m.Track.At.NS, func() error {
+		socket, err := nl.Subscribe(unix.NETLINK_NETFILTER)
+		if err != nil {
+			return fmt.Errorf("open a netfilter socket in %s: %w", m.Track.At.NS, err)
+		}
+		defer socket.Close()
+		found, err := ask(socket, nl.IPCTNL_MSG_CT_GET, flow{proto, d.local, d.to})
+		if errors.Is(err, unix.ENOENT) || err == nil && len(found) == 0 {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("look up a connection in %s: %w", m.Track.At.NS, err)
+		}
+		if on, ok := goesOn(proto, found[0]); ok {
+			d.o.Tracked, d.o.Track = true, verify.Translation{Server: on.to, Client: on.from}
+		}
+		return nil
+	})
 }
 
 // Attributes of connection tracking, as linux/netfilter/nfnetlink_conntrack.h

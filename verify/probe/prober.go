@@ -54,7 +54,7 @@ func (p Prober) Probe(ctx context.Context, checks []verify.Check, report func(i 
 			tables = append(tables, i)
 		case c.More != nil && c.More.Sample != nil:
 			samples = append(samples, i)
-		case c.Want == labs.Timeout || c.Want == labs.Unreachable:
+		case c.Want == labs.Timeout || c.Want == labs.Unreachable || c.Want == verify.NoAnswer:
 			quiet = append(quiet, i)
 		case c.Want == labs.Refused:
 			first = append(first, i)

@@ -19,7 +19,7 @@ const mostSingles = 64
 
 // isSingle reports whether a check is made with a socket of its own.
 func isSingle(c *verify.Check) bool {
-	return c.Kind == verify.Expire || c.Kind == verify.Size
+	return c.Kind == verify.Expire || c.Kind == verify.Size || c.Kind == verify.Ask
 }
 
 // singles makes checks that are few, some at a time.
@@ -43,6 +43,8 @@ func (r *run) single(c *verify.Check) (verify.Observation, error) {
 		return r.expire(c)
 	case verify.Size:
 		return r.sizes(c)
+	case verify.Ask:
+		return r.askAround(c)
 	}
 	return verify.Observation{}, fmt.Errorf("nobody knows how to make a check of kind %q", c.Kind)
 }

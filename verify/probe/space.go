@@ -80,6 +80,9 @@ func ends(c *verify.Check) []*verify.End {
 				add(client.From)
 			}
 		}
+		if c.More.Track != nil {
+			add(c.More.Track.At)
+		}
 		for _, s := range c.More.Behind {
 			add(s.On)
 		}

@@ -46,7 +46,9 @@ func (r *run) readOne(s *space, c *verify.Check) (verify.Observation, error) {
 	case verify.Control:
 		return r.sysctl(s.name, c.More.Name)
 	case verify.Space:
-		return r.same(s, c.More.Watch)
+		return r.same(s)
+	case verify.Doors:
+		return r.doors(s, c)
 	case verify.Process:
 		return r.process(s, c)
 	case verify.State:
