@@ -23,10 +23,11 @@ var imports = map[string][]string{
 	"trace":                {"labs", "provision", "provision/netfilter"},
 	"trace/capture":        {"labs", "provision/netns", "trace"},
 	"verify":               {"labs", "provision"},
+	"verify/explain":       {"labs", "provision", "provision/netfilter", "trace", "verify"},
 	"verify/probe":         {"labs", "provision", "provision/netns", "verify"},
 	"cmd/netlab": {
 		"labs", "provision", "provision/kernel", "provision/netns", "provision/runtime",
-		"trace", "trace/capture", "verify", "verify/probe",
+		"trace", "trace/capture", "verify", "verify/explain", "verify/probe",
 	},
 }
 

@@ -8,8 +8,9 @@ import (
 	"netlab/provision/netfilter"
 )
 
-// blame says in words what of the lab is not as its file says.
-func blame(s provision.Step, observed provision.State) string {
+// Blame says in words what of the lab is not as its file says: the object that
+// step mends. Where an object is made anew, observed tells what it is now.
+func Blame(s provision.Step, observed provision.State) string {
 	if old, ok := observed.Get(s.Object.Key()); ok && s.Op != provision.Delete {
 		s.Op, s.Old = provision.Update, old
 	}

@@ -70,9 +70,9 @@ var related = map[string][]provision.Kind{
 	"send":         {provision.KindLink, provision.KindAddr, provision.KindRoute},
 }
 
-// cause returns what of the lab is not as it should be and may be to blame,
-// "" if nothing is.
-func (s *scene) cause(plan provision.Plan, observed provision.State) string {
+// cause returns what of the lab is not as it should be and may be to blame, and
+// the object that it is about; "" if nothing is.
+func (s *scene) cause(plan provision.Plan, observed provision.State) (string, provision.Key) {
 	most, guilty := 0, provision.Step{}
 	for _, step := range plan.Steps {
 		if g := s.guilt(step); g > most {
@@ -80,9 +80,9 @@ func (s *scene) cause(plan provision.Plan, observed provision.State) string {
 		}
 	}
 	if most == 0 {
-		return ""
+		return "", provision.Key{}
 	}
-	return blame(guilty, observed)
+	return Blame(guilty, observed), guilty.Object.Key()
 }
 
 // guilt says how likely it is that a difference lost the packet: 0 for one that

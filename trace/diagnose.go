@@ -42,7 +42,7 @@ func (r *Report) Diagnose(desired, observed provision.State, q Question) {
 	}
 	scene := sceneOf(end, p, path)
 	plan := provision.Diff(observed, desired)
-	end.Fault.Cause = scene.cause(plan, observed)
+	end.Fault.Cause, r.Suspect = scene.cause(plan, observed)
 }
 
 // answerLost says why the answer to a packet that arrived does not leave.
@@ -54,7 +54,8 @@ func (r *Report) answerLost(desired, observed provision.State, q Question) {
 			continue
 		}
 		scene := sceneOf(&w.Back.End, parting{}, &w.Back)
-		if c := scene.cause(provision.Diff(observed, desired), observed); c != "" {
+		c, suspect := scene.cause(provision.Diff(observed, desired), observed)
+		if r.Suspect = suspect; c != "" {
 			r.Silence += ": " + c
 		}
 		return

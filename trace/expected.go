@@ -35,7 +35,11 @@ func (w *Way) Target() netip.AddrPort {
 // back. There are several ways where rules or routes have a choice, the most
 // likely first.
 func Expected(s provision.State, q Question) []Way {
-	w := &walk{ground: newGround(s), vxlanPort: q.VXLANPort}
+	return NewPaper(s, q.VXLANPort).Ways(q)
+}
+
+// exchange follows a packet and the answer to it.
+func (w *walk) exchange(q Question) []Way {
 	first := route{chance: 1, header: Header{
 		Proto: q.Proto, Src: q.Src, Dst: q.Dst.Addr(), SrcPort: q.SrcPort, DstPort: q.Dst.Port(), TTL: startTTL,
 	}}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"net/netip"
 	"slices"
+	"strings"
 
 	"netlab/provision"
 )
@@ -35,7 +36,7 @@ func (l *land) lookup(q Lookup) []Answer {
 			}
 		}
 	}
-	if list := l.best(provision.MainTable, q.Dst); list != nil {
+	if list := l.best(provision.MainTable, q.Dst); list != nil && !strings.Contains(l.lacks, "lookup main") {
 		return list
 	}
 	return []Answer{{Err: "network is unreachable"}}
@@ -91,7 +92,7 @@ func (l *land) connected(dst netip.Addr) (Answer, bool) {
 	var won *provision.Addr
 	for i := range l.addrs {
 		a := &l.addrs[i]
-		if a.Prefix.IsSingleIP() || !a.Prefix.Contains(dst) || l.links[a.Dev] == nil || !l.links[a.Dev].up {
+		if a.Prefix.IsSingleIP() || !a.Prefix.Contains(dst) || unrouted(a) || l.links[a.Dev] == nil || !l.links[a.Dev].up {
 			continue
 		}
 		if won == nil || a.Prefix.Bits() > won.Prefix.Bits() {
@@ -102,6 +103,11 @@ func (l *land) connected(dst netip.Addr) (Answer, bool) {
 		return Answer{}, false
 	}
 	return Answer{Dev: won.Dev, Src: won.Prefix.Addr(), Route: Route{Table: provision.MainTable, To: won.Prefix.Masked(), Type: "unicast", Dev: won.Dev, Src: won.Prefix.Addr()}}, true
+}
+
+// unrouted reports whether the kernel has no route to the subnet of an address.
+func unrouted(a *provision.Addr) bool {
+	return strings.Contains(a.Extra, "noprefixroute") || strings.Contains(a.Extra, "peer ") || a.Route != "" && strings.Contains(a.Route, a.Prefix.Masked().String())
 }
 
 // source returns the address that packets get which leave by dev: one of dev,

@@ -15,7 +15,9 @@ type ground map[string]*land
 // land is one namespace.
 type land struct {
 	ns      string
-	sound   bool // there is such a namespace, and it is the lab's
+	sound   bool   // there is such a namespace, and it is the lab's
+	lo      string // what is wrong with the loopback device, "" or "up" if nothing is
+	lacks   string // the kernel's own routing rules that are not there
 	links   map[string]*device
 	ports   map[string]provision.Port
 	addrs   []provision.Addr
@@ -56,7 +58,8 @@ func newGround(s provision.State) ground {
 	for o := range s.All() {
 		switch o := o.(type) {
 		case provision.Namespace:
-			g.at(o.Name).sound = o.Condition == provision.Sound
+			l := g.at(o.Name)
+			l.sound, l.lo, l.lacks = o.Condition == provision.Sound, o.Loopback, o.Rules
 		case provision.Veth:
 			a, b := o.A, o.B
 			g.at(a.NS).links[a.Name] = &device{name: a.Name, mac: a.MAC, up: a.Up, mtu: a.MTU, peer: &b}
@@ -110,10 +113,13 @@ func (g ground) at(ns string) *land {
 // local reports whether a is an address of the namespace.
 func (l *land) local(a netip.Addr) bool {
 	if a.IsLoopback() {
-		return true
+		return l.lo == "" || l.lo == "up" || strings.HasPrefix(l.lo, "up ")
+	}
+	if strings.Contains(l.lacks, "lookup local") {
+		return false
 	}
 	for _, x := range l.addrs {
-		if x.Prefix.Addr() == a {
+		if x.Prefix.Addr() == a && !strings.Contains(x.Route, "local ") {
 			return true
 		}
 	}

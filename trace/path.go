@@ -58,8 +58,11 @@ type Fault struct {
 
 // String joins the parts of f.
 func (f Fault) String() string {
-	if f.Cause == "" {
+	switch {
+	case f.Cause == "":
 		return f.Why
+	case f.Why == "":
+		return f.Cause
 	}
 	return f.Why + ": " + f.Cause
 }

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"netlab/labs"
+	"netlab/provision"
 )
 
 // Report is everything there is to say about an exchange.
@@ -17,6 +18,10 @@ type Report struct {
 	VXLANPort uint16
 	Silence   string // why nothing answers a packet that arrived, "" if something does
 	Parting   string // where the way that was seen leaves the expected one, "" if nowhere
+
+	// Suspect is the object of the lab that is not as its file says and is to
+	// blame for that; the zero Key if none is, or before [Report.Diagnose].
+	Suspect provision.Key
 }
 
 // Names are what people call things of a lab.

@@ -22,6 +22,9 @@ func (w *walk) network(l *land, r route, in string) []route {
 func (w *walk) decide(l *land, p passed, in string) []route {
 	r := p.route
 	if p.dropped != "" {
+		if step, why := w.unroutable(l, p, in); why != "" {
+			return r.stop(l.ns, step, why)
+		}
 		return r.stop(l.ns, "netfilter", p.dropped)
 	}
 	if r.header.Inner == nil && in != "" && !r.header.Dst.Is6() && w.strict(l, r.header.Src, in) {
@@ -57,6 +60,22 @@ func (w *walk) decide(l *land, p passed, in string) []route {
 		all = append(all, w.leave(l, one, f.NextHop, a)...)
 	}
 	return all
+}
+
+// unroutable says why a packet does not even come to the rules behind the
+// routing decision that would drop it; "" if it does.
+func (w *walk) unroutable(l *land, p passed, in string) (step, why string) {
+	if !p.late || in == "" || len(p.answers) == 0 {
+		return "", ""
+	}
+	a := p.answers[0]
+	switch dst := p.header.Dst; {
+	case a.Err != "":
+		return "route lookup", noRoute(dst, a)
+	case !a.Local && !l.forwards(in, dst.Is6()):
+		return "forwarding", fmt.Sprintf("the packet is for %s, and this namespace does not forward (%s is 0)", dst, forwardName(dst))
+	}
+	return "", ""
 }
 
 func forwardName(dst netip.Addr) string {

@@ -98,6 +98,11 @@ func (w *walk) outcome(l *land, r route, in string, o netfilter.Outcome) passed 
 		} else {
 			p.late = true // only the table filter has policies that drop
 		}
+		if p.late && in != "" {
+			moved := r
+			moved.header.Dst = o.Packet.Dst.Addr()
+			p.answers = l.lookup(w.question(l, moved, in))
+		}
 		return p
 	}
 	before := r.header

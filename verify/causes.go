@@ -26,17 +26,17 @@ func (c *cause) place() labs.Pos {
 	return first.Place()
 }
 
-// causes splits the failures of a group by what they have in common, the
-// largest part first. It looks for ends of which nothing works and does not
+// causes splits the failures of a group that are not told elsewhere by what they
+// have in common, the largest part first. It looks for ends of which nothing works and does not
 // explain why.
-func causes(results []Result) []cause {
+func causes(results []Result, told func(i int) bool) []cause {
 	total := map[string]int{} // checks by what they have in common
 	var rest []*Result
 	for i := range results {
 		for _, k := range common(&results[i]) {
 			total[k]++
 		}
-		if results[i].bad() {
+		if results[i].bad() && !told(i) {
 			rest = append(rest, &results[i])
 		}
 	}

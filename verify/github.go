@@ -21,10 +21,11 @@ const maxAnnotated = 5
 // something failed, as GitHub Actions reads them. GitHub shows only a few
 // annotations of a step, so failures of one line are told together.
 func WriteGitHub(w io.Writer, r Report) error {
+	r = r.reasons()
 	at := map[labs.Pos][]*Result{}
 	var order []labs.Pos
 	for _, results := range r.byGroup() {
-		for _, c := range causes(results) {
+		for _, c := range causes(results, func(int) bool { return false }) {
 			pos := c.place()
 			if at[pos] == nil {
 				order = append(order, pos)

@@ -67,6 +67,11 @@ type jsonResult struct {
 //	  reason     why it is no pass
 //	  path       of the promise in the lab file, such as verify[0]
 //	  line, column   in the lab file
+//	explanations   why checks failed, a list, the fault by which most of them fail first:
+//	  fault      where, which object, what is wrong with it, and what the lab says
+//	  evidence   what was seen that says so, a list
+//	  remedy     what to do
+//	  checks     the ids of the checks that fail by it, a list
 func WriteJSON(w io.Writer, r Report) error {
 	n := r.Counts()
 	head, err := json.Marshal(jsonReport{
@@ -90,8 +95,36 @@ func WriteJSON(w io.Writer, r Report) error {
 		_ = out.WriteByte('\n')
 		_, _ = out.Write(line)
 	}
+	_, _ = out.WriteString("\n],\"explanations\":[")
+	for i := range r.Explanations {
+		line, err := json.Marshal(r.explanationJSON(&r.Explanations[i]))
+		if err != nil {
+			return err
+		}
+		if i > 0 {
+			_ = out.WriteByte(',')
+		}
+		_ = out.WriteByte('\n')
+		_, _ = out.Write(line)
+	}
 	_, _ = out.WriteString("\n]}\n")
 	return out.Flush()
+}
+
+// jsonExplanation is one fault and what fails by it.
+type jsonExplanation struct {
+	Fault    string   `json:"fault"`
+	Evidence []string `json:"evidence"`
+	Remedy   string   `json:"remedy"`
+	Checks   []string `json:"checks"`
+}
+
+func (r *Report) explanationJSON(e *Explanation) jsonExplanation {
+	j := jsonExplanation{e.Fault, append([]string{}, e.Evidence...), e.Remedy, make([]string, len(e.Checks))}
+	for i, k := range e.Checks {
+		j.Checks[i] = r.Results[k].Check.ID()
+	}
+	return j
 }
 
 func resultJSON(r *Result) jsonResult {

@@ -51,6 +51,7 @@ type junitMessage struct {
 // WriteJUnit writes r as JUnit XML: one testsuite for each group of checks,
 // one testcase for each check.
 func WriteJUnit(w io.Writer, r Report) error {
+	r = r.reasons()
 	var doc junitSuites
 	for i, results := range r.byGroup() {
 		n := count(results)

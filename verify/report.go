@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"iter"
 	"time"
 )
 
@@ -11,6 +12,10 @@ type Report struct {
 	Started time.Time
 	Took    time.Duration
 	Results []Result
+
+	// Explanations say what failures come from, the fault with the most first; nil
+	// where nobody asked.
+	Explanations []Explanation
 }
 
 // Counts are how many checks have each verdict.
@@ -40,6 +45,20 @@ func count(results []Result) Counts {
 		}
 	}
 	return c
+}
+
+// groups yields the results of every group that has any, with the index of the
+// first among all.
+func (r *Report) groups() iter.Seq2[int, []Result] {
+	return func(yield func(int, []Result) bool) {
+		start := 0
+		for _, results := range r.byGroup() {
+			if !yield(start, results) {
+				return
+			}
+			start += len(results)
+		}
+	}
 }
 
 // byGroup returns the results group by group, without empty groups.

@@ -12,6 +12,7 @@ var tapEscapes = strings.NewReplacer(`\`, `\\`, `#`, `\#`, "\n", " ", "\r", " ")
 
 // WriteTAP writes r in version 14 of the Test Anything Protocol.
 func WriteTAP(w io.Writer, r Report) error {
+	r = r.reasons()
 	out := bufio.NewWriter(w)
 	fmt.Fprintf(out, "TAP version 14\n1..%d\n", len(r.Results))
 	for i := range r.Results {

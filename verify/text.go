@@ -16,15 +16,17 @@ const maxCells = 32
 // line of totals.
 func WriteText(w io.Writer, r Report) error {
 	out := bufio.NewWriter(w)
-	for _, results := range r.byGroup() {
+	told := r.faults()
+	for start, results := range r.groups() {
 		n := count(results)
 		fmt.Fprintf(out, "%-10s %6d %-6s  %s\n", results[0].Check.Group, n.Total(), plural(n.Total(), "check"), n)
 		if !n.Well() {
 			writeMatrix(out, results)
-			writeCauses(out, results)
+			writeCauses(out, results, func(i int) bool { return told[start+i] != nil })
 		}
 		writeSkipped(out, results)
 	}
+	writeExplanations(out, r)
 	n := r.Counts()
 	fmt.Fprintf(out, "lab %s: %d %s, %s (%v)\n", r.Lab, n.Total(), plural(n.Total(), "check"), n, r.Took.Round(time.Millisecond))
 	return out.Flush()
@@ -59,8 +61,51 @@ func plural(n int, word string) string {
 	return word + "s"
 }
 
-func writeCauses(out *bufio.Writer, results []Result) {
-	all := causes(results)
+// writeExplanations says what failures come from: the fault first, and then how
+// many checks fail by it, the evidence, and what to do.
+func writeExplanations(out *bufio.Writer, r Report) {
+	for i := range r.Explanations {
+		e := &r.Explanations[i]
+		fmt.Fprintf(out, "%s\n", e.Fault)
+		if i == maxCauses {
+			fmt.Fprintf(out, "  and %d faults more\n", len(r.Explanations)-i-1)
+		}
+		if i >= maxCauses || len(e.Checks) == 0 {
+			break
+		}
+		first := &r.Results[e.Checks[0]]
+		fmt.Fprintf(out, "  fails   %s\n          %s\n", r.fails(e), strings.ReplaceAll(first.Reason, "\n", "\n          "))
+		for _, line := range e.Evidence {
+			fmt.Fprintf(out, "  seen    %s\n", line)
+		}
+		fmt.Fprintf(out, "  remedy  %s\n", e.Remedy)
+	}
+}
+
+// fails says how many checks fail by a fault, and which is the first.
+func (r *Report) fails(e *Explanation) string {
+	first := r.Results[e.Checks[0]].Check.ID()
+	if len(e.Checks) == 1 {
+		return first
+	}
+	var order []Group
+	of := map[Group]int{}
+	for _, i := range e.Checks {
+		g := r.Results[i].Check.Group
+		if of[g]++; of[g] == 1 {
+			order = append(order, g)
+		}
+	}
+	words := make([]string, len(order))
+	for i, g := range order {
+		words[i] = fmt.Sprintf("%d %s", of[g], g)
+	}
+	return fmt.Sprintf("%d checks (%s), the first is %s", len(e.Checks), strings.Join(words, ", "), first)
+}
+
+// writeCauses writes what failed of a group and is not told elsewhere.
+func writeCauses(out *bufio.Writer, results []Result, told func(i int) bool) {
+	all := causes(results, told)
 	for i, c := range all {
 		if i == maxCauses && len(all) > maxCauses+1 {
 			fmt.Fprintf(out, "  and %d more\n", len(all)-i)

@@ -90,9 +90,13 @@ func runVerify(ctx context.Context, sys system, lab *labs.Lab, out output, opts 
 	if err := sys.mustBeUp(lab); err != nil {
 		return err
 	}
-	report, err := check(ctx, sys.asReady(lab), sys.prober(lab), out, opts)
+	lab = sys.asReady(lab)
+	report, err := check(ctx, lab, sys.prober(lab), out, opts)
 	if err != nil {
 		return err
+	}
+	if err := sys.explainFailures(ctx, lab, &report, out); err != nil {
+		fmt.Fprintf(out.stderr, "netlab: not everything that failed could be looked at: %v\n", err)
 	}
 	if err := writers[out.format](out.stdout, report); err != nil {
 		return err
