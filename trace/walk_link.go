@@ -68,7 +68,7 @@ func (w *walk) enter(l *land, r route, bridge, port string) []route {
 		case p.dropped != "" && p.late && own && !moved:
 			up := p
 			up.route = p.fact(Bridged{Bridge: bridge, MAC: b.mac, Known: "own"}).hop(l.ns, In, bridge)
-			all = append(all, up.stop(l.ns, "netfilter", p.dropped)...)
+			all = append(all, w.decide(l, up, bridge)...)
 		case p.dropped != "":
 			all = append(all, p.stop(l.ns, "netfilter", p.dropped)...)
 		case moved && a.Err == "" && !a.Local && a.Dev == bridge:

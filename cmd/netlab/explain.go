@@ -15,7 +15,7 @@ import (
 
 // explainFailures says why checks of a lab that is up failed, where any did.
 func (sys system) explainFailures(ctx context.Context, lab *labs.Lab, report *verify.Report, out output) error {
-	if report.Counts().Failed == 0 {
+	if report.Counts().Well() {
 		return nil
 	}
 	out.clock.start("explain")

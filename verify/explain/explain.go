@@ -97,11 +97,7 @@ func newExplainer(r *verify.Report, s Subject, eyes Eyes) *explainer {
 		e.titles[s.Lab.Pods[i].NS] = "pod " + s.Lab.Pods[i].Name
 	}
 	plan := provision.Diff(s.Observed, s.Desired)
-	for _, f := range faultsOf(plan) {
-		if slices.ContainsFunc(f.steps, matters) {
-			e.faults = append(e.faults, f)
-		}
-	}
+	e.faults = faultsOf(plan)
 	e.good, e.now = trace.NewPaper(s.Desired, e.port), trace.NewPaper(s.Observed, e.port)
 	return e
 }
@@ -157,9 +153,23 @@ func (e *explainer) blame(i int) []*finding {
 			list = append(list, n)
 		}
 	}
+	for _, f := range e.faults { // nobody can look from a namespace that is none
+		if n, ok := f.step.Object.(provision.Namespace); ok && n.Name == c.From.NS && f.step.Op == provision.Create {
+			add(f, "", nil)
+		}
+	}
+	if len(list) > 0 {
+		return list
+	}
 	for _, f := range e.faults {
-		if e.direct(c, f) {
+		switch {
+		case !e.direct(c, f):
+		case len(f.lines) == 0 || len(f.lines) > mostLines:
 			add(f, firstLine(f), nil)
+		default:
+			for _, line := range f.lines {
+				add(f, line, nil)
+			}
 		}
 	}
 	if c.Kind == verify.Route {
@@ -171,6 +181,10 @@ func (e *explainer) blame(i int) []*finding {
 		t.add(want)
 		for _, f := range e.faults {
 			if !t.meets(f) {
+				continue
+			}
+			if c.Kind == verify.Size && f.sizes() {
+				add(f, "", &q)
 				continue
 			}
 			ways := f.lab(e.Desired, e.port).Ways(q)

@@ -7,6 +7,7 @@ import (
 	"netlab/provision"
 	"netlab/provision/netfilter"
 	"netlab/trace"
+	"netlab/verify"
 )
 
 // fault is one thing of the lab that is not as its file says: an object, and
@@ -16,7 +17,8 @@ type fault struct {
 	steps []provision.Step
 	lines []string // of a Ruleset: what differs, rule by rule
 
-	paper *trace.Paper // the lab with this fault and no other; made when it is needed
+	drift *verify.Drift // what State checks see of it; made when it is needed
+	paper *trace.Paper  // the lab with this fault and no other; made when it is needed
 }
 
 // faultsOf sorts the differences from a lab into faults. What is missing because
@@ -206,6 +208,14 @@ func (f *fault) lab(desired provision.State, vxlanPort uint16) *trace.Paper {
 // harmless are words that people may leave at an interface without any packet
 // noticing.
 var harmless = []string{"alias ", "altname ", "group ", "txqueuelen ", "addrgenmode "}
+
+// sizes reports whether f changes how large packets may be.
+func (f *fault) sizes() bool {
+	return slices.ContainsFunc(f.steps, func(s provision.Step) bool {
+		return slices.ContainsFunc(s.Differences(), func(d provision.Difference) bool { return strings.HasSuffix(d.Attr, "mtu") }) ||
+			strings.Contains(s.Reason, "mtu ")
+	})
+}
 
 // matters reports whether an update changes anything that a packet can notice.
 func matters(s provision.Step) bool {

@@ -91,6 +91,11 @@ func (e *explainer) look(ctx context.Context, i int) (*finding, error) {
 			}
 		}
 	}
+	if f := e.stranger(&r); f != nil {
+		n := e.finding(f, "")
+		n.evidence = append(n.evidence, line)
+		return n, nil
+	}
 	if n := e.foreign(&r, line); n != nil {
 		return n, nil
 	}
@@ -175,6 +180,23 @@ func (e *explainer) same(n *finding) *finding {
 	return n
 }
 
+// stranger returns the fault that gave somebody an address which a packet has
+// and should not have.
+func (e *explainer) stranger(r *trace.Report) *fault {
+	should, has := newTouched(), newTouched()
+	should.add(r.Expected)
+	has.path(&r.Trace.There)
+	has.path(&r.Trace.Back)
+	for _, f := range e.faults {
+		for _, s := range f.steps {
+			if a, ok := s.Object.(provision.Addr); ok && s.Op == provision.Delete && has.addrs[a.Prefix.Addr()] && !should.addrs[a.Prefix.Addr()] {
+				return f
+			}
+		}
+	}
+	return nil
+}
+
 // weak returns the fault that packets of a check meet and of which paper does
 // not tell what it does; nil if there is none.
 func (e *explainer) weak(c *verify.Check) *finding {
@@ -212,7 +234,7 @@ func (e *explainer) people(rest []int) []int {
 		switch c.Kind {
 		case verify.Process:
 			n.remedy = fmt.Sprintf("netlab logs %s %s -c %s says why; netlab reset %s %s starts it anew", e.Lab.Name, c.From.Name, c.More.Name, e.Lab.Name, c.From.Name)
-		case verify.Space, verify.Control, verify.Device, verify.Table:
+		case verify.Space, verify.Control, verify.Device, verify.Table, verify.State, verify.Route:
 			n.remedy = "netlab up " + e.Lab.Name
 		default:
 			return false

@@ -42,7 +42,7 @@ func (e *explainer) questions(c *verify.Check) []trace.Question {
 				}
 			}
 		}
-	case verify.Route, verify.Device, verify.Table, verify.Control, verify.Space, verify.Process:
+	case verify.Route, verify.Device, verify.Table, verify.Control, verify.Space, verify.Process, verify.State:
 	default:
 		if !c.Addr.IsValid() {
 			break

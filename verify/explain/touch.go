@@ -82,7 +82,9 @@ func (t *touched) fact(ns string, f trace.Fact) {
 }
 
 // meets reports whether packets meet what f is about.
-func (t *touched) meets(f *fault) bool { return slices.ContainsFunc(f.steps, t.step) }
+func (t *touched) meets(f *fault) bool {
+	return slices.ContainsFunc(f.steps, func(s provision.Step) bool { return t.step(s) && matters(s) })
+}
 
 func (t *touched) step(s provision.Step) bool {
 	k := s.Object.Key()
@@ -146,6 +148,13 @@ func (t *touched) rule(f *fault) string {
 // direct reports whether a check that looks at tables and settings itself is
 // about f.
 func (e *explainer) direct(c *verify.Check, f *fault) bool {
+	if c.Kind == verify.State {
+		if f.drift == nil {
+			d := verify.NewDrift(provision.Plan{Steps: f.steps})
+			f.drift = &d
+		}
+		return len(f.drift.Of(c)) > 0
+	}
 	return slices.ContainsFunc(f.steps, func(s provision.Step) bool {
 		k := s.Object.Key()
 		if k.Kind == provision.KindNamespace {
@@ -171,6 +180,8 @@ func (e *explainer) direct(c *verify.Check, f *fault) bool {
 				return c.More.Table == verify.TableFDB && o.Dev == dev
 			}
 			return k.Kind == provision.KindLink && k.Name == dev && carries(s)
+		case verify.Neigh:
+			return k.Kind == provision.KindNeigh
 		case verify.Process:
 			return k.Kind == provision.KindPause || k.Kind == provision.KindSupervisor
 		}

@@ -51,7 +51,8 @@ func itOrThem(what string) string {
 // that has to be made anew it says how it differs.
 func (e *explainer) wording(f *fault) (ns, what string) {
 	s := f.step
-	if old, there := e.Observed.Get(s.Object.Key()); there && s.Op == provision.Create && fmt.Sprintf("%T", old) == fmt.Sprintf("%T", s.Object) {
+	_, space := s.Object.(provision.Namespace)
+	if old, there := e.Observed.Get(s.Object.Key()); there && !space && s.Op == provision.Create && fmt.Sprintf("%T", old) == fmt.Sprintf("%T", s.Object) {
 		s.Op, s.Old = provision.Update, old
 		if len(s.Differences()) == 0 {
 			s.Op, s.Old = provision.Create, nil
@@ -72,6 +73,9 @@ func wording(s provision.Step) (ns, what string) {
 	ns = s.Object.Key().NS
 	switch s.Op {
 	case provision.Create:
+		if _, ok := s.Object.(provision.Namespace); ok && s.Reason != "" {
+			return ns, "the network namespace is missing (" + s.Reason + "), the lab says it is there"
+		}
 		if s.Reason != "" {
 			return ns, named(s.Object) + " is another one than the lab's: " + s.Reason
 		}
