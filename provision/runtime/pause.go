@@ -17,6 +17,7 @@ import (
 
 	"netlab/provision"
 	"netlab/provision/netns"
+	"netlab/provision/program"
 )
 
 // PauseName is the name of a pause process, as ps shows it. Its one argument is
@@ -30,12 +31,12 @@ func StartPause(dir Dir, p provision.Pause, known Identity) (Identity, error) {
 	if err := endPauses(dir, p.NS, known); err != nil {
 		return Identity{}, err
 	}
-	program, path, err := pauseExecutable()
+	file, path, err := pauseExecutable()
 	if err != nil {
 		return Identity{}, err
 	}
-	if program != nil {
-		defer program.Close()
+	if file != nil {
+		defer file.Close()
 	}
 	var id Identity
 	err = dir.Pins(p.NS).Make(p.NS, p.Hostname, func() error {
@@ -61,29 +62,15 @@ func StartPause(dir Dir, p provision.Pause, known Identity) (Identity, error) {
 // pauseExecutable returns the program of a pause process, and the open file, if
 // any, that it is in.
 func pauseExecutable() (*os.File, string, error) {
-	program := pauseProgram(goruntime.GOARCH)
-	if program == nil {
+	code := program.Pause(goruntime.GOARCH)
+	if code == nil {
 		return nil, self, nil
 	}
-	fd, err := unix.MemfdCreate(PauseName, unix.MFD_CLOEXEC|unix.MFD_EXEC)
-	if errors.Is(err, unix.EINVAL) { // before Linux 6.3 all of them were executable
-		fd, err = unix.MemfdCreate(PauseName, unix.MFD_CLOEXEC)
-	}
-	if err != nil {
-		return nil, "", fmt.Errorf("make room for the pause program: %w", err)
-	}
-	f := os.NewFile(uintptr(fd), PauseName)
-	if _, err := f.Write(program); err != nil {
-		f.Close()
-		return nil, "", err
-	}
-	// A file that is open for writing cannot be executed.
-	ro, err := os.Open(fmt.Sprintf("/proc/self/fd/%d", fd))
-	f.Close()
+	f, err := program.Open(PauseName, code)
 	if err != nil {
 		return nil, "", err
 	}
-	return ro, fmt.Sprintf("/proc/self/fd/%d", ro.Fd()), nil
+	return f, program.Path(f), nil
 }
 
 // EndPause ends the process that holds a pod, and lets go of its namespaces.

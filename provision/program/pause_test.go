@@ -1,4 +1,4 @@
-package runtime
+package program
 
 import (
 	"bytes"
@@ -11,7 +11,7 @@ import (
 func TestPauseProgramIsAnExecutable(t *testing.T) {
 	for arch, machine := range map[string]elf.Machine{"amd64": elf.EM_X86_64, "arm64": elf.EM_AARCH64} {
 		t.Run(arch, func(t *testing.T) {
-			program := pauseProgram(arch)
+			program := Pause(arch)
 			if len(program) > 1024 {
 				t.Errorf("%d bytes are too many", len(program))
 			}
@@ -37,7 +37,7 @@ func TestPauseProgramIsAnExecutable(t *testing.T) {
 			}
 		})
 	}
-	if p := pauseProgram("mips"); p != nil {
+	if p := Pause("mips"); p != nil {
 		t.Errorf("a program for an architecture nobody knows: %x", p)
 	}
 }
@@ -45,7 +45,7 @@ func TestPauseProgramIsAnExecutable(t *testing.T) {
 // TestPauseProgramForARM64 pins what a disassembler says of each word. This
 // machine need not be able to run it.
 func TestPauseProgramForARM64(t *testing.T) {
-	code := pauseProgram("arm64")[elfHeaderSize+2*programHeaderSize:]
+	code := Pause("arm64")[elfHeaderSize+2*programHeaderSize:]
 	want := []uint32{
 		0xd28014e8, // MOV X8, #0xa7
 		0xd28001e0, // MOV X0, #0xf
