@@ -35,6 +35,7 @@ func newApp(sys system) *cli.App {
 	for _, c := range app.Commands {
 		c.OnUsageError = badUsage
 		c.HideHelpCommand = true
+		sys.needWorld(c)
 	}
 	return app
 }

@@ -255,7 +255,7 @@ var onlyUp = []string{"down", "exec", "shell", "logs"}
 // labs lists labs by name, and where a file may be meant files.
 func (t *typed) labs() []candidate {
 	var all, up []candidate
-	for _, v := range listLabs() {
+	for _, v := range t.sys.listLabs() {
 		c := candidate{v.Name, v.Description}
 		all = append(all, c)
 		if v.Up {

@@ -47,7 +47,7 @@ type orphan struct {
 }
 
 func gc(ctx context.Context, sys system, out output, yes bool) error {
-	h, err := kernel.Open(kernel.Options{})
+	h, err := kernel.Open(kernel.Options{RunDir: sys.runDir})
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io/fs"
@@ -61,8 +62,12 @@ const lockTimeout = 10 * time.Second
 // machine is the host that netlab runs on.
 type machine struct{ *kernel.Host }
 
-func openMachine(string) (host, error) {
-	h, err := kernel.Open(kernel.Options{})
+func openMachine(string) (host, error) { return openMachineIn("") }
+
+// openMachineIn returns the host whose labs have their runtime files in runDir;
+// "" means where root's are.
+func openMachineIn(runDir string) (host, error) {
+	h, err := kernel.Open(kernel.Options{RunDir: runDir})
 	if err != nil {
 		return nil, err
 	}
@@ -140,18 +145,25 @@ func inodesOf(namespaces []string) (map[uint64]string, error) {
 }
 
 // savedLab returns the file of a lab that is up. It needs no kernel.
-func savedLab(name string) (source, error) {
+func (sys system) savedLab(name string) (source, error) {
 	if strings.ContainsAny(name, "/\x00") || strings.HasPrefix(name, ".") {
 		return source{}, os.ErrNotExist
 	}
-	dir := filepath.Join(kernel.DefaultRunDir, name)
+	dir := filepath.Join(sys.labsDir(), name)
 	data, err := os.ReadFile(filepath.Join(dir, "lab.yaml"))
 	return source{savedPath(dir), data, name}, err
 }
 
-// runningLabs lists the labs of which anything is left on this host.
-func runningLabs() ([]string, error) {
-	h, err := kernel.Open(kernel.Options{})
+// labsDir is where the runtime directories of labs are.
+func (sys system) labsDir() string { return cmp.Or(sys.runDir, kernel.DefaultRunDir) }
+
+// runningLabs lists the labs of which anything is left on this host: root's, or
+// those of the user who runs netlab.
+func (sys system) runningLabs() ([]string, error) {
+	if sys.world != nil && !sys.world.Inside() && sys.runDir != "" {
+		return kernel.LabsIn(sys.runDir)
+	}
+	h, err := kernel.Open(kernel.Options{RunDir: sys.runDir})
 	if err != nil {
 		return nil, err
 	}

@@ -41,13 +41,13 @@ func (sys system) find(arg string) (source, error) {
 		data, err := sys.read(func() ([]byte, error) { return readLabFile(arg) })
 		return source{file: arg, data: data}, err
 	}
-	if saved, err := savedLab(arg); err == nil {
+	if saved, err := sys.savedLab(arg); err == nil {
 		return saved, nil
 	}
 	if data, ok := labs.ShippedFile(arg); ok {
 		return source{file: "labs/" + arg + ".yaml", data: data}, nil
 	}
-	return source{}, unknownLab(arg)
+	return source{}, sys.unknownLab(arg)
 }
 
 // maxLabFile is read of a lab file at most, in bytes; package labs refuses
@@ -93,9 +93,9 @@ func readLabFile(path string) ([]byte, error) {
 	return data, nil
 }
 
-func unknownLab(name string) error {
+func (sys system) unknownLab(name string) error {
 	known := labs.Shipped()
-	up, err := runningLabs()
+	up, err := sys.runningLabs()
 	known = append(known, up...)
 	if slices.Contains(up, name) {
 		return usageError("lab %q is up, but the copy of its file is gone\n    hint: name the file itself, or remove the lab with \"netlab down %s\"", name, name)

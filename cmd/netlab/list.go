@@ -35,12 +35,12 @@ func listCommand(sys system) *cli.Command {
 				return err
 			}
 			out := sys.output(c)
-			return out.list(listLabs())
+			return out.list(sys.listLabs())
 		},
 	}
 }
 
-func listLabs() []listView {
+func (sys system) listLabs() []listView {
 	byName := map[string]listView{}
 	for _, name := range labs.Shipped() {
 		v := listView{Name: name, Ships: true}
@@ -50,11 +50,11 @@ func listLabs() []listView {
 		}
 		byName[name] = v
 	}
-	up, _ := runningLabs() // without permission to look, none is known to be up
+	up, _ := sys.runningLabs() // without permission to look, none is known to be up
 	for _, name := range up {
 		v := byName[name]
 		v.Name, v.Up = name, true
-		if src, err := savedLab(name); err == nil {
+		if src, err := sys.savedLab(name); err == nil {
 			v.File = src.file
 			if lab, _ := src.lab(); lab != nil {
 				v.Description = lab.Description

@@ -12,6 +12,7 @@ import (
 	"syscall"
 
 	"netlab/labs"
+	"netlab/provision/netns"
 	"netlab/provision/runtime"
 )
 
@@ -28,15 +29,42 @@ func main() {
 	if code, ok := runtime.Main(os.Args); ok {
 		os.Exit(code)
 	}
+	if code, ok := netns.Main(os.Args); ok {
+		os.Exit(code)
+	}
+	sys, err := realSystem()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(exitFailed)
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // the second signal ends the process at once
-	code := run(ctx, os.Args, system{
-		interrupted: ctx.Done(),
-		stdin:       os.Stdin, stdout: os.Stdout, stderr: os.Stderr,
-		getenv: os.Getenv, open: openMachine,
-	})
+	sys.interrupted = ctx.Done()
+	code := run(ctx, os.Args, sys)
 	stop()
+	if err := sys.world.Leave(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = max(code, exitFailed)
+	}
 	os.Exit(code)
+}
+
+// realSystem is the one that netlab runs on.
+func realSystem() (system, error) {
+	sys := system{
+		stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr,
+		getenv: os.Getenv, args: os.Args,
+	}
+	w, err := netns.CurrentWorld()
+	if err != nil {
+		return sys, err
+	}
+	sys.world = w
+	if w.Inside() || os.Geteuid() != 0 {
+		sys.runDir = w.RunDir()
+	}
+	sys.open = func(string) (host, error) { return openMachineIn(sys.runDir) }
+	return sys, nil
 }
 
 // system is everything that a run touches.
@@ -46,6 +74,10 @@ type system struct {
 	interrupted    <-chan struct{} // closed when the user has lost patience
 	getenv         func(string) string
 	open           func(lab string) (host, error)
+
+	args   []string // of the command line, the program's name included
+	world  world    // of labs without root; nil where there can be none
+	runDir string   // of the labs; "" means root's
 }
 
 // run is main without the process. It returns the exit code.

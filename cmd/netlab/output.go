@@ -50,6 +50,7 @@ type output struct {
 	terminal       bool // stderr is a terminal: progress may be shown
 	clock          *clock
 	program        string // how the user calls this program
+	rootless       bool   // the labs are in a user namespace
 }
 
 func (sys system) output(c *cli.Context) output {
@@ -60,6 +61,7 @@ func (sys system) output(c *cli.Context) output {
 		terminal: isTerminal(sys.stderr) && sys.getenv("TERM") != "dumb",
 		clock:    &clock{},
 		program:  programName(),
+		rootless: sys.world != nil && sys.world.Inside(),
 	}
 	if c.Bool("timings") {
 		o.clock.out = sys.stderr

@@ -66,7 +66,7 @@ func reset(ctx context.Context, sys system, words []string, opts resetOptions) e
 	if err != nil {
 		return err
 	}
-	h, err := sys.open(lab.Name)
+	h, err := sys.openFor(lab)
 	if err != nil {
 		return err
 	}

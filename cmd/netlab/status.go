@@ -47,14 +47,14 @@ Examples:
 // statusAll shows every lab of which anything is left on this host. A lab
 // whose file was lost or no longer parses is named on standard error.
 func statusAll(ctx context.Context, sys system, out output) error {
-	names, err := runningLabs()
+	names, err := sys.runningLabs()
 	if err != nil {
 		return err
 	}
 	var all []*labs.Lab
 	var errs []error
 	for _, name := range names {
-		src, err := savedLab(name)
+		src, err := sys.savedLab(name)
 		if err != nil {
 			errs = append(errs, fmt.Errorf("lab %s: its file is not known; \"netlab down %s\" removes it", name, name))
 			continue

@@ -65,7 +65,7 @@ func up(ctx context.Context, sys system, arg string, opts upOptions) error {
 }
 
 func upLab(ctx context.Context, sys system, lab *labs.Lab, src source, opts upOptions) error {
-	h, err := sys.open(lab.Name)
+	h, err := sys.openFor(lab)
 	if err != nil {
 		return err
 	}
@@ -256,7 +256,7 @@ Examples:
 
 // planLab compares lab with the kernel.
 func planLab(ctx context.Context, sys system, lab *labs.Lab, out output) (provision.Plan, error) {
-	h, err := sys.open(lab.Name)
+	h, err := sys.openFor(lab)
 	if err != nil {
 		return provision.Plan{}, err
 	}
@@ -396,7 +396,7 @@ func soundNamespaces(s provision.State) []string {
 const settleTimeout = 60 * time.Second
 
 func downAll(ctx context.Context, sys system, out output, yes bool, wait time.Duration) error {
-	names, err := runningLabs()
+	names, err := sys.runningLabs()
 	if err != nil {
 		return err
 	}

@@ -175,7 +175,7 @@ func (o output) up(lab *labs.Lab, p provision.Plan, took time.Duration, report *
 		return nil // whoever repeats it knows the lab
 	}
 	fmt.Fprintln(o.stdout, "\nTry:")
-	for _, line := range toTry(lab, o.program) {
+	for _, line := range toTry(lab, o.program, o.rootless) {
 		fmt.Fprintln(o.stdout, "  "+line)
 	}
 	return nil
@@ -230,8 +230,14 @@ func (o output) down(name string, p provision.Plan, processes int) error {
 }
 
 // toTry returns three commands that show something of this lab. program is how
-// netlab is called.
-func toTry(lab *labs.Lab, program string) []string {
+// netlab is called; ip knows the names of namespaces unless the lab is rootless.
+func toTry(lab *labs.Lab, program string, rootless bool) []string {
+	in := func(ns, name string) string {
+		if rootless {
+			return fmt.Sprintf("%s exec %s %s --", program, lab.Name, name)
+		}
+		return "ip netns exec " + ns
+	}
 	tries := []string{program + " verify " + lab.Name}
 	switch {
 	case len(lab.Pods) > 1:
@@ -243,7 +249,7 @@ func toTry(lab *labs.Lab, program string) []string {
 			}
 		}
 		tries = append(tries,
-			fmt.Sprintf("ip netns exec %s ping -c 3 %s", client.NS, server.Addrs[0].Addr()),
+			fmt.Sprintf("%s ping -c 3 %s", in(client.NS, podName(client)), server.Addrs[0].Addr()),
 			fmt.Sprintf("%s exec %s %s -- ip route", program, lab.Name, podName(client)))
 		if len(lab.Services) > 0 {
 			tries[2] = fmt.Sprintf("%s exec %s %s -- iptables-save -t nat", program, lab.Name, client.Node)
@@ -251,7 +257,7 @@ func toTry(lab *labs.Lab, program string) []string {
 	case len(lab.Nodes) > 1:
 		a, b := &lab.Nodes[0], &lab.Nodes[len(lab.Nodes)-1]
 		if addrs := b.Addrs(); len(addrs) > 0 {
-			tries = append(tries, fmt.Sprintf("ip netns exec %s ping -c 3 %s", a.NS, addrs[0]))
+			tries = append(tries, fmt.Sprintf("%s ping -c 3 %s", in(a.NS, a.Name), addrs[0]))
 		}
 		tries = append(tries, fmt.Sprintf("%s exec %s %s -- ip route", program, lab.Name, a.Name))
 	default:

@@ -85,6 +85,10 @@ func (d runDir) labs() ([]string, error) {
 	return labs, nil
 }
 
+// LabsIn lists the labs that have a directory in the runtime directory
+// path. It needs no privileges.
+func LabsIn(path string) ([]string, error) { return runDir{path: path}.labs() }
+
 // SaveLab keeps a copy of the file that a lab was made from.
 func (h *Host) SaveLab(lab string, file []byte) error {
 	if err := h.dir.make(lab); err != nil {

@@ -2,7 +2,6 @@ package netns
 
 import (
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -39,15 +38,16 @@ func worldMounts() error {
 // copyUp puts a directory in memory over dir, with a link for each entry that
 // was there and is not one of not.
 func copyUp(dir string, not []string) error {
-	was, err := os.Open(dir)
+	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return err
 	}
-	defer was.Close()
-	entries, err := was.ReadDir(-1)
+	// A copy of what is there, before it is covered.
+	was, err := unix.OpenTree(unix.AT_FDCWD, dir, unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_RECURSIVE)
 	if err != nil {
-		return err
+		return &fs.PathError{Op: "open tree", Path: dir, Err: err}
 	}
+	defer unix.Close(was)
 	if err := unix.Mount("tmpfs", dir, "tmpfs", unix.MS_NOSUID|unix.MS_NODEV, "mode=755"); err != nil {
 		return &fs.PathError{Op: "mount", Path: dir, Err: err}
 	}
@@ -55,8 +55,7 @@ func copyUp(dir string, not []string) error {
 	if err := os.Mkdir(host, 0o755); err != nil {
 		return err
 	}
-	// The descriptor leads to what is covered now.
-	if err := unix.Mount(pathOf(was), host, "none", unix.MS_BIND|unix.MS_REC, ""); err != nil {
+	if err := unix.MoveMount(was, "", unix.AT_FDCWD, host, unix.MOVE_MOUNT_F_EMPTY_PATH); err != nil {
 		return &fs.PathError{Op: "mount", Path: host, Err: err}
 	}
 	for _, e := range entries {
@@ -75,5 +74,3 @@ func copyUp(dir string, not []string) error {
 	}
 	return nil
 }
-
-func pathOf(f *os.File) string { return fmt.Sprintf("/proc/self/fd/%d", f.Fd()) }
