@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -106,6 +107,9 @@ func enter(sys system, labArg, name string, argv []string) error {
 	path, err := lookPath(argv[0])
 	if err != nil {
 		return err
+	}
+	if filepath.Base(path) == "tcpdump" && !slices.Contains(argv, "-Z") && !runtime.HasUser(runtime.Nobody) {
+		fmt.Fprintln(sys.stderr, "hint: tcpdump wants to become another user, and without root there is only one: give it -Z root")
 	}
 	env := append(os.Environ(), "NETLAB_LAB="+lab.Name, "NETLAB_NAME="+name)
 	return &codeError{exitExec, runtime.Dir(h.RunDir(lab.Name)).Pins(ns).Exec(ns, append([]string{path}, argv[1:]...), env, "")}

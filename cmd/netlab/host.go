@@ -120,7 +120,7 @@ func (m machine) Strays(_ context.Context, namespaces []string) ([]runtime.Proce
 	}
 	all, err := runtime.InNamespaces(inodes)
 	return slices.DeleteFunc(all, func(p runtime.Process) bool {
-		return strings.HasPrefix(p.Command, runtime.PauseName+" ") || runtime.Contained(p.PID)
+		return strings.HasPrefix(p.Command, runtime.PauseName+" ") || runtime.Contained(p.PID) || runtime.Child(p.PID)
 	}), err
 }
 

@@ -12,6 +12,7 @@ import (
 	"syscall"
 
 	"netlab/labs"
+	"netlab/provision/kernel"
 	"netlab/provision/netns"
 	"netlab/provision/runtime"
 )
@@ -55,7 +56,7 @@ func realSystem() (system, error) {
 		stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr,
 		getenv: os.Getenv, args: os.Args,
 	}
-	w, err := netns.CurrentWorld()
+	w, err := netns.CurrentWorld(kernel.Volatile...)
 	if err != nil {
 		return sys, err
 	}

@@ -6,7 +6,13 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+
+	"netlab/provision/runtime"
 )
+
+// Volatile are the entries of a lab's runtime directory that say nothing any more
+// when all processes and namespaces are gone.
+var Volatile = append([]string{"witness"}, runtime.Volatile...)
 
 // witnesses returns the directory of what was written down about the lab's
 // namespaces.

@@ -31,9 +31,10 @@ import (
 //	lock    shared by every netlab that is in the world or on its way there;
 //	        whoever makes or ends the world has it alone
 type World struct {
-	dir    string
-	lock   *os.File // of a process inside
-	inside bool
+	dir      string
+	volatile []string // what a lab's runtime directory holds of its processes and namespaces
+	lock     *os.File // of a process inside
+	inside   bool
 }
 
 // worldEnv says, in a process that is inside, which world it is in: the inode of
@@ -49,14 +50,15 @@ const worldFlags = unix.CLONE_NEWUSER | unix.CLONE_NEWNS | unix.CLONE_NEWNET
 
 // CurrentWorld returns the world that this process is in, or else the world of
 // its user, which need not exist. Call it once, before other goroutines run: it
-// takes over what [World.Enter] hands on.
-func CurrentWorld() (*World, error) {
+// takes over what [World.Enter] hands on. volatile names what the runtime
+// directory of a lab must not have any more when everything that ran is gone.
+func CurrentWorld(volatile ...string) (*World, error) {
 	inode, dir, ok := strings.Cut(os.Getenv(worldEnv), ":")
 	if !ok {
 		dir, err := worldDir(os.Geteuid(), os.Getenv("XDG_RUNTIME_DIR"))
-		return &World{dir: dir}, err
+		return &World{dir: dir, volatile: volatile}, err
 	}
-	w := &World{dir: dir, inside: true}
+	w := &World{dir: dir, volatile: volatile, inside: true}
 	if handed := os.Getenv(doorEnv); handed != "" {
 		_ = os.Unsetenv(doorEnv)
 		if err := w.takeOver(handed); err != nil {

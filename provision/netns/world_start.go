@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"os/user"
+	"path/filepath"
 	goruntime "runtime"
 	"strconv"
 	"strings"
@@ -66,6 +67,9 @@ func (w *World) start() error {
 	if err := os.Mkdir(w.RunDir(), 0o700); err != nil && !errors.Is(err, os.ErrExist) {
 		return err
 	}
+	if err := w.forgetProcesses(); err != nil {
+		return err
+	}
 	mapping := mappingOf(os.Getuid())
 	pid, status, err := w.fork(mapping)
 	if err != nil {
@@ -83,6 +87,22 @@ func (w *World) start() error {
 		return errors.Join(err, holder{PID: pid}.end())
 	}
 	return nil
+}
+
+// forgetProcesses removes what labs have written down about processes and
+// namespaces that went with the world before.
+func (w *World) forgetProcesses() error {
+	labs, err := os.ReadDir(w.RunDir())
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, lab := range labs {
+		for _, name := range w.volatile {
+			errs = append(errs, os.RemoveAll(filepath.Join(w.RunDir(), lab.Name(), name)))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // fork starts the process that becomes the holder, and maps its users. What it

@@ -15,6 +15,10 @@ import (
 //	logs/<netns>/<name>.log, .log.1    what it printed, and before that
 type Dir string
 
+// Volatile are the entries of a lab's runtime directory that say nothing any more
+// when all processes and namespaces are gone, as after a reboot.
+var Volatile = []string{"ns", "supervisor", "containers"}
+
 // Pins are the namespaces that the pause process of a pod owns; ns is the pod's
 // network namespace.
 func (d Dir) Pins(ns string) netns.Pins { return netns.Pins(filepath.Join(string(d), "ns", ns)) }

@@ -1,6 +1,7 @@
 package runtime
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -60,6 +61,13 @@ func Contained(pid int) bool {
 	}
 	its, err := os.Readlink(filepath.Join("/proc", strconv.Itoa(pid), "ns/pid"))
 	return err == nil && its != own
+}
+
+// Child reports whether this process has started the process.
+func Child(pid int) bool {
+	data, err := os.ReadFile(procPath(pid, "stat"))
+	fields := bytes.Fields(data[bytes.LastIndexByte(data, ')')+1:])
+	return err == nil && len(fields) > 1 && string(fields[1]) == strconv.Itoa(os.Getpid())
 }
 
 func commandOf(pid int) string {

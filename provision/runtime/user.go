@@ -28,12 +28,12 @@ func userOf(asked int) (user, error) {
 	u := user{uid: asked}
 	if u.uid < 0 {
 		u.uid = Nobody
-		if os.Geteuid() != 0 || !mapped(u.uid) {
+		if os.Geteuid() != 0 || !HasUser(u.uid) {
 			u.uid = os.Geteuid()
 		}
 	}
-	if !mapped(u.uid) {
-		return u, fmt.Errorf("user %d: there is none in this user namespace; run netlab as root, or leave user out", u.uid)
+	if !HasUser(u.uid) {
+		return u, fmt.Errorf("user %d: there is none in this user namespace; leave user out, or run netlab as root, or let your user have subordinate ones (package uidmap, a line in /etc/subuid and /etc/subgid)", u.uid)
 	}
 	denied, err := os.ReadFile("/proc/self/setgroups")
 	u.groups = err != nil || strings.TrimSpace(string(denied)) != "deny"
@@ -41,8 +41,9 @@ func userOf(asked int) (user, error) {
 	return u, nil
 }
 
-// mapped reports whether the user namespace has a user of this number.
-func mapped(uid int) bool {
+// HasUser reports whether the user namespace of this process has a user of this
+// number.
+func HasUser(uid int) bool {
 	data, err := os.ReadFile("/proc/self/uid_map")
 	if err != nil {
 		return true
