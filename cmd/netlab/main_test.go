@@ -3,16 +3,38 @@ package main
 import (
 	"bytes"
 	"context"
+	"fmt"
+	"io"
 	"os"
+	"os/exec"
 	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"netlab/provision/netns"
 )
 
 // TestMain lets the scripts run this program as netlab.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"netlab": main})
+	if code, ok := netns.Main(os.Args); ok {
+		os.Exit(code)
+	}
+	testscript.Main(cleaning{m}, map[string]func(){"netlab": main})
+}
+
+// atEnd is done when all tests are over.
+var atEnd []func()
+
+// cleaning is all tests and what is to be done after them.
+type cleaning struct{ *testing.M }
+
+func (c cleaning) Run() int {
+	code := c.M.Run()
+	for _, fn := range atEnd {
+		fn()
+	}
+	return code
 }
 
 // TestScript runs testdata/script. Scripts that need the kernel begin with
@@ -75,5 +97,17 @@ func TestReorder(t *testing.T) {
 	}
 	if _, err := reorder(app, strings.Fields("netlab verify lab -o")); exitCode(err) != exitUsage {
 		t.Errorf("a flag without its value: %v, want a usage error", err)
+	}
+}
+
+// TestFailedProgramIsNoMistakeOfTheUser holds exit codes of programs that netlab
+// runs apart from its own.
+func TestFailedProgramIsNoMistakeOfTheUser(t *testing.T) {
+	err := exec.Command("sh", "-c", "exit 4").Run()
+	if got := exitCode(fmt.Errorf("iptables-restore: %w", err)); got != exitFailed {
+		t.Errorf("exit code %d, want %d", got, exitFailed)
+	}
+	if code := run(t.Context(), []string{"netlab", "help", "nonsense"}, system{stdout: io.Discard, stderr: io.Discard, getenv: os.Getenv}); code != exitUsage {
+		t.Errorf("help nonsense: exit code %d, want %d", code, exitUsage)
 	}
 }

@@ -1,6 +1,7 @@
 package netns
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/json"
 	"errors"
@@ -288,6 +289,10 @@ func (w *World) locked(how int) (*os.File, error) {
 // removeIfIdle removes the files of a world that is no more, unless labs have
 // left something. The caller has the lock alone.
 func (w *World) removeIfIdle() error {
+	dir, err := filepath.EvalSymlinks(w.dir) // inside, root's is a link in the copy of /run
+	if err != nil {
+		return err
+	}
 	for _, name := range []string{"labs", "holder", "lock"} {
 		err := os.Remove(w.file(name))
 		if errors.Is(err, unix.ENOTEMPTY) {
@@ -297,7 +302,7 @@ func (w *World) removeIfIdle() error {
 			return err
 		}
 	}
-	if err := os.Remove(w.dir); err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, unix.ENOTEMPTY) {
+	if err := os.Remove(dir); err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, unix.ENOTEMPTY) {
 		return err
 	}
 	return nil
@@ -384,15 +389,24 @@ func userSpaceOf(pid string) uint64 {
 	return st.Ino
 }
 
-// eachProcess calls fn with each process until it returns false.
+// eachProcess calls fn with each process until it returns false. Those that have
+// ended, and that nobody took note of yet, are left out.
 func eachProcess(fn func(pid int) bool) {
 	entries, err := os.ReadDir("/proc")
 	if err != nil {
 		return
 	}
 	for _, e := range entries {
-		if pid, err := strconv.Atoi(e.Name()); err == nil && !fn(pid) {
+		if pid, err := strconv.Atoi(e.Name()); err == nil && running(pid) && !fn(pid) {
 			return
 		}
 	}
+}
+
+// running reports whether a process has not ended.
+func running(pid int) bool {
+	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	// The name, in parentheses, may hold anything. The state follows it.
+	_, state, found := strings.Cut(string(data[bytes.LastIndexByte(data, ')')+1:]), " ")
+	return err == nil && found && !strings.HasPrefix(state, "Z") && !strings.HasPrefix(state, "X")
 }

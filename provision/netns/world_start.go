@@ -70,8 +70,11 @@ func (w *World) start() error {
 	if err := w.forgetProcesses(); err != nil {
 		return err
 	}
-	mapping := mappingOf(os.Getuid())
-	pid, status, err := w.fork(mapping)
+	users := mappingOf(os.Getuid())
+	pid, status, err := w.fork(users)
+	if err != nil && users.many() {
+		pid, status, err = w.fork(mapping{own: 1}) // with only one user most things work, too
+	}
 	if err != nil {
 		return forbidden(err)
 	}
