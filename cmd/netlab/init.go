@@ -46,13 +46,13 @@ Examples:
 			if file == "" {
 				file = "lab.yaml"
 			}
-			return writeLab(sys, file, !c.Bool("no-schema"))
+			return writeNewLab(sys, file, !c.Bool("no-schema"))
 		},
 	}
 }
 
-// writeLab writes the lab to start from, and the schema beside it.
-func writeLab(sys system, file string, withSchema bool) error {
+// writeNewLab writes the lab to start from, and the schema beside it.
+func writeNewLab(sys system, file string, withSchema bool) error {
 	f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 	switch {
 	case errors.Is(err, fs.ErrExist):
