@@ -44,6 +44,7 @@ func (l *Lab) WithReadiness(ready func(podID string) bool) *Lab {
 func (l *Lab) WithoutContainers() *Lab {
 	is := *l
 	is.Pods = slices.Clone(l.Pods)
+	is.text = nil
 	for i := range is.Pods {
 		is.Pods[i].Containers = nil
 	}

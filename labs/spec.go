@@ -29,6 +29,7 @@ type Spec struct {
 	Exercises   Reserved `yaml:"exercises" doc:"reserved for later"`
 
 	found      Diagnostics // by Parse
+	text       []byte      // of the file
 	unreadable bool        // the file is no YAML, or no map: there is nothing to resolve
 }
 
