@@ -13,12 +13,13 @@ var imports = map[string][]string{
 	"labs":                 {},
 	"provision/program":    {},
 	"provision/netns":      {"provision/program"},
+	"provision/runfile":    {},
 	"provision/netfilter":  {},
 	"provision/kubeproxy":  {"labs", "provision/netfilter"},
 	"provision/dns":        {"labs"},
 	"provision":            {"labs", "provision/dns", "provision/netfilter", "provision/kubeproxy"},
-	"provision/runtime":    {"labs", "provision", "provision/dns", "provision/netns", "provision/program"},
-	"provision/kernel":     {"labs", "provision", "provision/kubeproxy", "provision/netfilter", "provision/netns", "provision/runtime"},
+	"provision/runtime":    {"labs", "provision", "provision/dns", "provision/netns", "provision/program", "provision/runfile"},
+	"provision/kernel":     {"labs", "provision", "provision/kubeproxy", "provision/netfilter", "provision/netns", "provision/runfile", "provision/runtime"},
 	"provision/fake":       {"labs", "provision"},
 	"provision/kerneltest": {"labs", "provision", "provision/netfilter"},
 	"trace":                {"labs", "provision", "provision/netfilter"},
@@ -26,10 +27,8 @@ var imports = map[string][]string{
 	"verify":               {"labs", "provision"},
 	"verify/explain":       {"labs", "provision", "provision/netfilter", "trace", "verify"},
 	"verify/probe":         {"labs", "provision", "provision/netns", "verify"},
-	"bench":                {"labs", "provision", "provision/kernel"},
-	"bench/bare":           {}, // knows nothing of netlab
 	"cmd/netlab": {
-		"labs", "provision", "provision/kernel", "provision/netns", "provision/runtime",
+		"labs", "provision", "provision/kernel", "provision/netns", "provision/runfile", "provision/runtime",
 		"trace", "trace/capture", "verify", "verify/explain", "verify/probe",
 	},
 }
@@ -39,8 +38,8 @@ var onlyIn = map[string]string{
 	"github.com/vishvananda/netlink":    "provision/kernel trace/capture verify/probe",
 	"github.com/vishvananda/netlink/nl": "provision/kernel verify/probe",
 	"github.com/vishvananda/netns":      "none",
-	"golang.org/x/sys/unix":             "provision/kernel provision/netns provision/program provision/runtime trace/capture verify/probe cmd/netlab bench bench/bare",
-	"os/exec":                           "provision/kernel provision/netns cmd/netlab bench bench/bare",
+	"golang.org/x/sys/unix":             "provision/kernel provision/netns provision/program provision/runfile provision/runtime trace/capture verify/probe cmd/netlab",
+	"os/exec":                           "provision/kernel provision/netns cmd/netlab",
 	"log":                               "none",
 	"testing":                           "provision/kerneltest",
 }

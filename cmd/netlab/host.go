@@ -14,6 +14,7 @@ import (
 	"netlab/provision"
 	"netlab/provision/kernel"
 	"netlab/provision/netns"
+	"netlab/provision/runfile"
 	"netlab/provision/runtime"
 )
 
@@ -83,7 +84,7 @@ func (m machine) SaveLab(lab, file string, data []byte) error {
 	if err := m.Host.SaveLab(lab, data); err != nil {
 		return err
 	}
-	return os.WriteFile(filepath.Join(m.RunDir(lab), pathName), []byte(file), 0o600)
+	return runfile.Write(filepath.Join(m.RunDir(lab), pathName), []byte(file))
 }
 
 // LoadLab implements [host].
@@ -96,7 +97,7 @@ func (m machine) LoadLab(lab string) (string, []byte, error) {
 }
 
 func savedPath(runDir string) string {
-	path, err := os.ReadFile(filepath.Join(runDir, pathName))
+	path, err := runfile.Read(filepath.Join(runDir, pathName))
 	if err != nil || len(path) == 0 {
 		return filepath.Join(runDir, "lab.yaml")
 	}
@@ -150,7 +151,7 @@ func (sys system) savedLab(name string) (source, error) {
 		return source{}, os.ErrNotExist
 	}
 	dir := filepath.Join(sys.labsDir(), name)
-	data, err := os.ReadFile(filepath.Join(dir, "lab.yaml"))
+	data, err := runfile.Read(filepath.Join(dir, "lab.yaml"))
 	return source{savedPath(dir), data, name}, err
 }
 

@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"netlab/provision/runfile"
 )
 
 // journalName is a file of a lab's runtime directory that tells what was done
@@ -27,13 +29,13 @@ func record(runDir, what string, began time.Time, err error) {
 		line = fmt.Sprintf("%s %s: exit code %d: %s\n", began.UTC().Format(time.RFC3339), what, exitCode(err), text)
 	}
 	path := filepath.Join(runDir, journalName)
-	old, _ := os.ReadFile(path)
+	old, _ := runfile.Read(path)
 	text := string(old) + line
 	if len(text) > journalSize {
 		text = text[len(text)-journalSize:]
 		text = text[strings.IndexByte(text, '\n')+1:]
 	}
-	_ = os.WriteFile(path, []byte(text), 0o600)
+	_ = runfile.Write(path, []byte(text))
 }
 
 // journaled does f and records how it went.

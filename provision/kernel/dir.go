@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"netlab/provision/netns"
+	"netlab/provision/runfile"
 )
 
 // runDir is the directory in which netlab keeps what it must know about labs
@@ -32,6 +33,9 @@ type runDir struct {
 }
 
 func newRunDir(path string) (runDir, error) {
+	if err := runfile.Check(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return runDir{}, err
+	}
 	boot, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
 	return runDir{path, strings.TrimSpace(string(boot))}, err
 }
@@ -56,7 +60,7 @@ func (d runDir) make(lab string) error {
 	if err := checkLab(lab); err != nil {
 		return err
 	}
-	return errors.Join(os.MkdirAll(d.etc(lab), 0o700), os.MkdirAll(d.witnesses(lab), 0o700))
+	return errors.Join(runfile.MakeDir(d.path, d.etc(lab)), runfile.MakeDir(d.path, d.witnesses(lab)))
 }
 
 // checkLab refuses names that would lead elsewhere.
@@ -94,11 +98,7 @@ func (h *Host) SaveLab(lab string, file []byte) error {
 	if err := h.dir.make(lab); err != nil {
 		return err
 	}
-	path := filepath.Join(h.dir.lab(lab), "lab.yaml")
-	if err := os.WriteFile(path+".new", file, 0o600); err != nil {
-		return err
-	}
-	return os.Rename(path+".new", path)
+	return runfile.Write(filepath.Join(h.dir.lab(lab), "lab.yaml"), file)
 }
 
 // LoadLab returns the file that a lab was made from. The error is
@@ -107,7 +107,7 @@ func (h *Host) LoadLab(lab string) ([]byte, error) {
 	if err := checkLab(lab); err != nil {
 		return nil, err
 	}
-	return os.ReadFile(filepath.Join(h.dir.lab(lab), "lab.yaml"))
+	return runfile.Read(filepath.Join(h.dir.lab(lab), "lab.yaml"))
 }
 
 // RunDir returns the directory of a lab's runtime files, which may not exist.
@@ -201,10 +201,16 @@ func (h *Host) prepare(lab string) error {
 	if err := h.dir.remember(map[string]bool{madeNames: dir, madeMount: mount, madeEtc: etc}); err != nil {
 		return err
 	}
+	if err := runfile.CheckShared(netns.Dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
 	if err := netns.Prepare(); err != nil {
 		return err
 	}
 	if err := os.MkdirAll(netns.EtcDir, 0o755); err != nil {
+		return err
+	}
+	if err := runfile.CheckShared(netns.EtcDir); err != nil {
 		return err
 	}
 	h.prepared[lab] = true
@@ -224,10 +230,10 @@ func (d runDir) remember(made map[string]bool) error {
 		if !really {
 			continue
 		}
-		if err := os.MkdirAll(dir, 0o700); err != nil {
+		if err := runfile.MakeDir(d.path, dir); err != nil {
 			return err
 		}
-		if err := os.WriteFile(filepath.Join(dir, what), nil, 0o600); err != nil {
+		if err := runfile.Write(filepath.Join(dir, what), nil); err != nil {
 			return err
 		}
 	}

@@ -13,6 +13,7 @@ import (
 
 	"netlab/provision"
 	"netlab/provision/netns"
+	"netlab/provision/runfile"
 )
 
 // The host forwards while a lab with an uplink needs it. Who does is written
@@ -75,7 +76,7 @@ func (d runDir) startForwarding(lab string) error {
 	if err := d.touchHost(lab); err != nil {
 		return err
 	}
-	if err := os.MkdirAll(d.forwarding(), 0o700); err != nil {
+	if err := runfile.MakeDir(d.path, d.forwarding()); err != nil {
 		return err
 	}
 	f, err := os.OpenFile(filepath.Join(d.forwarding(), lab), os.O_WRONLY|os.O_CREATE|unix.O_NOFOLLOW, 0o600)
@@ -119,10 +120,7 @@ func (d runDir) rememberForwarding() error {
 		}
 		fmt.Fprintf(&b, "%s %s\n", name, v)
 	}
-	if err := os.WriteFile(d.forwardingWas()+".new", []byte(b.String()), 0o600); err != nil {
-		return err
-	}
-	return os.Rename(d.forwardingWas()+".new", d.forwardingWas())
+	return runfile.Write(d.forwardingWas(), []byte(b.String()))
 }
 
 // stopForwarding gives up what lab holds. With the last of it everything is
@@ -146,7 +144,7 @@ func (d runDir) stopForwarding(lab string) error {
 
 // restoreForwarding brings back what netlab has changed, if it was netlab.
 func (d runDir) restoreForwarding() error {
-	was, err := os.ReadFile(d.forwardingWas())
+	was, err := runfile.Read(d.forwardingWas())
 	if err != nil {
 		return ignoreMissing(err)
 	}

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"netlab/provision/runfile"
 )
 
 // lockRetry is how often a lock that somebody holds is tried again: flock(2)
@@ -63,7 +65,7 @@ func (h *Host) Busy(lab string) bool {
 // tryLock returns the locked file. The error is EWOULDBLOCK if somebody else
 // has it and [fs.ErrNotExist] if it was removed meanwhile.
 func tryLock(path string) (*os.File, error) {
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o600)
+	f, err := runfile.Open(path, os.O_RDWR|os.O_CREATE)
 	if err != nil {
 		return nil, err
 	}

@@ -12,6 +12,7 @@ import (
 
 	"netlab/provision"
 	"netlab/provision/netns"
+	"netlab/provision/runfile"
 )
 
 // linkNames makes /etc/netns/<ns> lead to etc, where the lab's hosts file is.
@@ -89,10 +90,16 @@ func (h *Host) doFile(op provision.Op, f provision.File) error {
 	if op == provision.Delete {
 		return os.Remove(path)
 	}
-	if err := errors.Join(h.dir.make(f.Lab), os.MkdirAll(filepath.Dir(path), 0o700)); err != nil {
+	if err := errors.Join(h.dir.make(f.Lab), runfile.MakeDir(h.dir.path, filepath.Dir(path))); err != nil {
 		return err
 	}
-	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC|unix.O_NOFOLLOW, f.Mode)
+	file, err := runfile.Open(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC)
+	if planted := new(runfile.UnsafeError); errors.As(err, &planted) || errors.Is(err, unix.EISDIR) {
+		if err := os.RemoveAll(path); err != nil {
+			return err
+		}
+		file, err = runfile.Open(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL)
+	}
 	if err != nil {
 		return err
 	}
@@ -156,9 +163,9 @@ func (h *Host) files(lab string) ([]provision.File, error) {
 		if err != nil {
 			continue // somebody else's, such as an editor's
 		}
-		content, err := os.ReadFile(path)
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
+		content, err := runfile.Read(path)
+		if planted := new(runfile.UnsafeError); errors.Is(err, fs.ErrNotExist) || errors.As(err, &planted) {
+			continue // what is planted is none of ours
 		}
 		if err != nil {
 			return nil, err

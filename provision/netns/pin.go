@@ -48,7 +48,12 @@ func (p Pins) Any() bool {
 	return false
 }
 
+// isNSFile reports whether a namespace is mounted on path. A link to one is
+// none of ours.
 func isNSFile(path string) bool {
+	if fi, err := os.Lstat(path); err != nil || !fi.Mode().IsRegular() {
+		return false
+	}
 	var st unix.Statfs_t
 	return unix.Statfs(path, &st) == nil && st.Type == unix.NSFS_MAGIC
 }
@@ -92,7 +97,7 @@ func (p Pins) enterOrMake(kind string, flag int) error {
 }
 
 func enterFile(path string, flag int) error {
-	f, err := os.Open(path)
+	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NOFOLLOW, 0)
 	if err != nil {
 		return err
 	}

@@ -16,6 +16,7 @@ import (
 	"netlab/labs"
 	"netlab/provision"
 	"netlab/provision/netns"
+	"netlab/provision/runfile"
 )
 
 // spec is one container as its first process is told of it.
@@ -54,10 +55,10 @@ var errHeld = errors.New("the container is running")
 // claim locks a container. The error is errHeld if its first process has the
 // lock.
 func (d containerDir) claim() (*os.File, error) {
-	if err := os.MkdirAll(string(d), 0o700); err != nil {
+	if err := d.lab().makeDir(string(d)); err != nil {
 		return nil, err
 	}
-	f, err := os.OpenFile(d.file("lock"), os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o600)
+	f, err := runfile.Open(d.file("lock"), os.O_RDWR|os.O_CREATE)
 	if err != nil {
 		return nil, err
 	}
@@ -98,7 +99,7 @@ func (d containerDir) find() (*process, error) {
 		return nil, err
 	}
 	p := &process{dir: d, done: make(chan struct{})}
-	data, err := os.ReadFile(d.file("lock"))
+	data, err := runfile.Read(d.file("lock"))
 	if err != nil {
 		return nil, err
 	}
@@ -132,7 +133,7 @@ func (s spec) start(lock *os.File) (*process, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := writeFile(d.file("spec"), text); err != nil {
+	if err := d.lab().writeFile(d.file("spec"), text); err != nil {
 		return nil, err
 	}
 	r, w, err := os.Pipe()
@@ -168,7 +169,7 @@ func (s spec) fork(lock, status *os.File) (pid, handle int, err error) {
 		return 0, 0, err
 	}
 	defer null.Close()
-	stderr, err := os.OpenFile(s.dir().file("stderr"), os.O_WRONLY|os.O_CREATE|os.O_TRUNC|unix.O_NOFOLLOW, 0o600)
+	stderr, err := runfile.Open(s.dir().file("stderr"), os.O_WRONLY|os.O_CREATE|os.O_TRUNC)
 	if err != nil {
 		return 0, 0, err
 	}

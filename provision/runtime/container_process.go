@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"netlab/provision/netns"
+	"netlab/provision/runfile"
 )
 
 // Exit is how a container ended.
@@ -62,7 +63,7 @@ func (p *process) exit() Exit {
 // lastExit returns how the container ended last.
 func (d containerDir) lastExit() (Exit, error) {
 	var e Exit
-	data, err := os.ReadFile(d.file("exit"))
+	data, err := runfile.Read(d.file("exit"))
 	if err != nil {
 		return e, err
 	}

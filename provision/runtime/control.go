@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"netlab/provision"
+	"netlab/provision/runfile"
 )
 
 // superviseWord is the command of netlab that is a lab's supervisor. It is
@@ -58,7 +59,7 @@ func supervisorOf(dir Dir) (Identity, bool) {
 // if there is none. program is netlab. It waits until every container was
 // started or is known not to start.
 func StartSupervisor(ctx context.Context, dir Dir, sup provision.Supervisor, program string) error {
-	if err := writeFile(dir.supervisor("spec"), []byte(sup.Spec)); err != nil {
+	if err := dir.writeFile(dir.supervisor("spec"), []byte(sup.Spec)); err != nil {
 		return err
 	}
 	for {
@@ -115,7 +116,7 @@ func forkSupervisor(dir Dir, lab, program string) (int, error) {
 		return 0, err
 	}
 	defer null.Close()
-	log, err := os.OpenFile(dir.supervisor("log"), os.O_WRONLY|os.O_CREATE|os.O_APPEND|unix.O_NOFOLLOW, 0o600)
+	log, err := runfile.Open(dir.supervisor("log"), os.O_WRONLY|os.O_CREATE|os.O_APPEND)
 	if err != nil {
 		return 0, err
 	}
@@ -137,7 +138,7 @@ func forkSupervisor(dir Dir, lab, program string) (int, error) {
 // supervisorEnded says that the supervisor ended, and its last words.
 func supervisorEnded(dir Dir) error {
 	words := ""
-	if text, err := os.ReadFile(dir.supervisor("log")); err == nil {
+	if text, err := runfile.Read(dir.supervisor("log")); err == nil {
 		lines := bytes.Split(bytes.TrimSpace(text), []byte("\n"))
 		words = ": " + string(lines[len(lines)-1])
 	}

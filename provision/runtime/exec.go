@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"netlab/provision/netns"
+	"netlab/provision/runfile"
 )
 
 // ErrNoProgram says that a command cannot be found.
@@ -33,7 +34,7 @@ func Exec(dir Dir, ns, container string, argv []string, term string) (int, error
 		return 0, err
 	}
 	var s spec
-	text, err := os.ReadFile(d.file("spec"))
+	text, err := runfile.Read(d.file("spec"))
 	if err != nil {
 		return 0, err
 	}

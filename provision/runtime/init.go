@@ -8,11 +8,14 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"path/filepath"
 	goruntime "runtime"
 	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"netlab/provision/runfile"
 )
 
 // first is the first process of a container. It sets the container up, passes
@@ -52,7 +55,7 @@ func newFirst(d containerDir) (*first, error) {
 	unix.CloseOnExec(lockFD)
 	unix.CloseOnExec(statusFD)
 	f := &first{status: os.NewFile(statusFD, "status"), lock: os.NewFile(lockFD, "lock")}
-	text, err := os.ReadFile(d.file("spec"))
+	text, err := runfile.Read(d.file("spec"))
 	if err != nil {
 		return nil, err
 	}
@@ -71,10 +74,14 @@ func newFirst(d containerDir) (*first, error) {
 	if err := f.sign(); err != nil {
 		return nil, err
 	}
-	if f.log, err = openLog(f.spec.Dir.Log(f.spec.Pod.NS, f.spec.Container.Name), LogSize); err != nil {
+	log := f.spec.Dir.Log(f.spec.Pod.NS, f.spec.Container.Name)
+	if err := f.spec.Dir.makeDir(filepath.Dir(log)); err != nil {
 		return nil, err
 	}
-	f.exit, err = os.OpenFile(d.file("exit"), os.O_WRONLY|os.O_CREATE|os.O_TRUNC|unix.O_NOFOLLOW, 0o600)
+	if f.log, err = openLog(log, LogSize); err != nil {
+		return nil, err
+	}
+	f.exit, err = runfile.Open(d.file("exit"), os.O_WRONLY|os.O_CREATE|os.O_TRUNC)
 	return f, err
 }
 

@@ -1,6 +1,7 @@
 package runtime
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -8,8 +9,11 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
+
+	"netlab/provision/runfile"
 )
 
 // maxTasks is how many processes and threads a container may have.
@@ -115,21 +119,35 @@ func makeGroup(root, group string) error {
 		if err := os.Mkdir(dir, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
 			return err
 		}
+		if err := runfile.Check(dir); err != nil { // whoever owns it could lift the limit
+			return err
+		}
 	}
 	return nil
 }
 
 // removeGroups removes the control groups in path and path itself. Those in
-// which something still runs stay.
+// which something still runs stay; what was just killed is waited for.
 func removeGroups(path string) {
+	deadline := time.Now().Add(emptyWithin)
+	for !removeTree(path) && time.Now().Before(deadline) {
+		pace(context.Background(), 0)
+	}
+}
+
+// emptyWithin bounds the wait for processes that are ending.
+const emptyWithin = 2 * time.Second
+
+// removeTree reports whether there is nothing left to be removed.
+func removeTree(path string) bool {
 	entries, err := os.ReadDir(path)
 	if err != nil {
-		return
+		return true
 	}
 	for _, e := range entries {
 		if e.IsDir() {
-			removeGroups(filepath.Join(path, e.Name()))
+			removeTree(filepath.Join(path, e.Name()))
 		}
 	}
-	_ = os.Remove(path)
+	return !errors.Is(os.Remove(path), unix.EBUSY)
 }

@@ -5,10 +5,9 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"sync"
 
-	"golang.org/x/sys/unix"
+	"netlab/provision/runfile"
 )
 
 // LogSize bounds what is kept of a container's output: twice as many bytes.
@@ -25,16 +24,14 @@ type rotatedLog struct {
 	max      int64
 }
 
-// openLog opens the log at path and the older one at path.1.
+// openLog opens the log at path, in a directory that is there, and the older one
+// at path.1.
 func openLog(path string, maximum int64) (*rotatedLog, error) {
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return nil, err
-	}
-	now, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o600)
+	now, err := runfile.Open(path, os.O_RDWR|os.O_CREATE)
 	if err != nil {
 		return nil, err
 	}
-	old, err := os.OpenFile(path+".1", os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o600)
+	old, err := runfile.Open(path+".1", os.O_RDWR|os.O_CREATE)
 	if err != nil {
 		now.Close()
 		return nil, err
@@ -126,7 +123,7 @@ func (r *LogReader) Next(w io.Writer) error {
 
 // copyFrom copies a file from an offset on. A file that is not there is empty.
 func copyFrom(w io.Writer, path string, offset int64) (int64, error) {
-	f, err := os.Open(path)
+	f, err := runfile.Open(path, os.O_RDONLY)
 	if errors.Is(err, fs.ErrNotExist) {
 		return 0, nil
 	}

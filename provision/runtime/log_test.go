@@ -10,7 +10,7 @@ import (
 )
 
 func TestLogIsBounded(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "logs", "c.log")
+	path := filepath.Join(t.TempDir(), "c.log")
 	l, err := openLog(path, 100)
 	if err != nil {
 		t.Fatal(err)

@@ -5,13 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"sort"
 	"strings"
 	"time"
 
 	"netlab/provision"
+	"netlab/provision/runfile"
 )
 
 // containers lists the containers of a lab that run, and counts those that are
@@ -44,7 +44,7 @@ func globQuote(s string) string {
 // ObserveSupervisor returns what of a lab's supervisor is there.
 func ObserveSupervisor(dir Dir, lab string) (provision.Supervisor, bool, error) {
 	sup := provision.Supervisor{Lab: lab, Process: provision.NoProcess}
-	text, err := os.ReadFile(dir.supervisor("spec"))
+	text, err := runfile.Read(dir.supervisor("spec"))
 	there := err == nil
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return sup, false, err

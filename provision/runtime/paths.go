@@ -1,10 +1,10 @@
 package runtime
 
 import (
-	"os"
 	"path/filepath"
 
 	"netlab/provision/netns"
+	"netlab/provision/runfile"
 )
 
 // Dir is the runtime directory of a lab. This package keeps in it:
@@ -46,13 +46,17 @@ type containerDir string
 
 func (d containerDir) file(name string) string { return filepath.Join(string(d), name) }
 
-// writeFile writes a file so that it is there as a whole or not at all.
-func writeFile(path string, data []byte) error {
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+// lab is the runtime directory of the lab that the container belongs to.
+func (d containerDir) lab() Dir { return Dir(filepath.Join(string(d), "../../..")) }
+
+// makeDir makes a directory in d.
+func (d Dir) makeDir(path string) error { return runfile.MakeDir(filepath.Dir(string(d)), path) }
+
+// writeFile writes a file of d, in a directory that need not be there, so that
+// it is there as a whole or not at all.
+func (d Dir) writeFile(path string, data []byte) error {
+	if err := d.makeDir(filepath.Dir(path)); err != nil {
 		return err
 	}
-	if err := os.WriteFile(path+".new", data, 0o600); err != nil {
-		return err
-	}
-	return os.Rename(path+".new", path)
+	return runfile.Write(path, data)
 }

@@ -38,6 +38,9 @@ func StartPause(dir Dir, p provision.Pause, known Identity) (Identity, error) {
 	if file != nil {
 		defer file.Close()
 	}
+	if err := dir.makeDir(filepath.Join(string(dir), "ns")); err != nil {
+		return Identity{}, err
+	}
 	var id Identity
 	err = dir.Pins(p.NS).Make(p.NS, p.Hostname, func() error {
 		null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"netlab/labs"
+	"netlab/provision/runfile"
 )
 
 // State is what the supervisor of a lab knows. It is written to a file whenever
@@ -93,11 +94,21 @@ func (c ContainerState) settled() bool { return c.Phase != Waiting || c.Reason !
 // [fs.ErrNotExist] if there was none.
 func LoadState(dir Dir) (State, error) {
 	var s State
-	data, err := os.ReadFile(dir.supervisor("state"))
+	data, err := runfile.Read(dir.supervisor("state"))
 	if err != nil {
 		return s, err
 	}
 	return s, json.Unmarshal(data, &s)
+}
+
+// LastChange returns when the supervisor of a lab wrote its state last; the zero
+// time if there is none.
+func LastChange(dir Dir) time.Time {
+	fi, err := os.Lstat(dir.supervisor("state"))
+	if err != nil {
+		return time.Time{}
+	}
+	return fi.ModTime()
 }
 
 func (s State) save(dir Dir) error {
@@ -105,7 +116,7 @@ func (s State) save(dir Dir) error {
 	if err != nil {
 		return err
 	}
-	return writeFile(dir.supervisor("state"), data)
+	return dir.writeFile(dir.supervisor("state"), data)
 }
 
 // Pod returns the pod with that ID, or nil.

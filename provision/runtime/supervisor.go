@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"netlab/provision"
+	"netlab/provision/runfile"
 )
 
 // Supervision is one run of a lab's supervisor.
@@ -96,7 +97,7 @@ func (v Supervision) Run(ctx context.Context) error {
 // claim makes this process the only supervisor of the lab.
 func (v Supervision) claim() (*os.File, Identity, error) {
 	path := v.Dir.supervisor("lock")
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o600)
+	f, err := runfile.Open(path, os.O_RDWR|os.O_CREATE)
 	if err != nil {
 		return nil, Identity{}, err
 	}
@@ -164,7 +165,7 @@ func sameFile(f *os.File, there os.FileInfo) bool {
 
 // reload reads what is to run, and runs it.
 func (s *supervisor) reload() {
-	text, err := os.ReadFile(s.Dir.supervisor("spec"))
+	text, err := runfile.Read(s.Dir.supervisor("spec"))
 	var w provision.Workload
 	if err == nil {
 		w, err = provision.ParseWorkload(string(text))
