@@ -43,8 +43,8 @@ func (l *Lab) WithReadiness(ready func(podID string) bool) *Lab {
 // changed.
 func (l *Lab) WithoutContainers() *Lab {
 	is := *l
+	is.Pause = false
 	is.Pods = slices.Clone(l.Pods)
-	is.text = nil
 	for i := range is.Pods {
 		is.Pods[i].Containers = nil
 	}

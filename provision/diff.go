@@ -94,7 +94,7 @@ func (d *differ) tolerated(o Object) bool {
 		return false
 	}
 	switch k.Kind {
-	case KindLink, KindPort, KindAddr, KindNeigh, KindFDB, KindRoute, KindRule:
+	case KindLink, KindPort, KindAddr, KindNeigh, KindFDB, KindRoute, KindRule, KindSysctl, KindLinkSysctl:
 		return true
 	}
 	return false

@@ -183,6 +183,10 @@ type Sysctl struct {
 	Name  string // dotted, as sysctl prints it
 	Dev   string // interface it belongs to, "" if none
 	Value string
+
+	// Unset is what the parameter is where nobody sets it. It is known of an
+	// observed one that the lab does not ask for, otherwise "".
+	Unset string
 }
 
 // Key implements [Object].
@@ -205,7 +209,7 @@ func (s Sysctl) Needs() []Key {
 func (s Sysctl) Claims() []Key { return []Key{s.Key()} }
 
 // Attrs implements [Object].
-func (s Sysctl) Attrs() []Attr { return []Attr{{"value", s.Value}} }
+func (s Sysctl) Attrs() []Attr { return []Attr{{"value", s.Value}, {"unset", s.Unset}} }
 
 func (s Sysctl) recreate(Object) string { return "" }
 

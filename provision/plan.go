@@ -77,6 +77,9 @@ func (s Step) String() string {
 	mark := string(rune(s.Op)) + " "
 	switch s.Op {
 	case Delete:
+		if sys, ok := s.Object.(Sysctl); ok && sys.Unset != "" {
+			return fmt.Sprintf("%s%s: value is %s, lab expects %s", mark, sys.Key(), sys.Value, sys.Unset)
+		}
 		return mark + s.Object.Key().String()
 	case Update:
 		if set, ok := s.Object.(Ruleset); ok {

@@ -63,7 +63,7 @@ func (c coverage) saw(have, want provision.State) {
 // undrifted are what no case can do, with the reason.
 var undrifted = map[string]string{
 	"Veth added":   "a cable that nobody asks for is two links",
-	"Sysctl added": "parameters cannot be made, and removed only with their interface",
+	"Sysctl unset": "only a parameter that the lab does not ask for has it",
 	"Pause added":  "a pause process that is not the lab's cannot be told from any process",
 }
 

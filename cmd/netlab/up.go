@@ -10,6 +10,7 @@ import (
 
 	"netlab/labs"
 	"netlab/provision"
+	"netlab/provision/runtime"
 	"netlab/verify"
 )
 
@@ -120,7 +121,7 @@ func converge(ctx context.Context, h host, lab *labs.Lab, src source, opts upOpt
 		lab = lab.WithoutContainers()
 	}
 	opts.out.clock.start("observe")
-	want := wanted(h, lab)
+	want := provision.Desired(asReady(h, lab)).After(previous(h, lab.Name))
 	have, err := h.Observe(ctx, want.Hint())
 	if err != nil {
 		return upResult{}, fmt.Errorf("observe lab %s: %w", lab.Name, err)
@@ -200,29 +201,18 @@ func apply(ctx context.Context, h host, lab string, plan provision.Plan, out out
 		err, res.Count(provision.Done), len(plan.Steps), res.Count(provision.Failed), res.Count(provision.Skipped))
 }
 
-// wanted returns what lab is to be in the kernel, with the endpoints that its
-// running containers make, after what it was when it was applied last.
-func wanted(h host, lab *labs.Lab) provision.State {
-	want := provision.Desired(asReady(h, lab))
-	return want.After(previous(h, lab, want))
-}
-
 // previous returns what the lab looked like when it was applied last, or an
-// empty state. Mostly its file has not changed since, and it is the same as what
-// is wanted now; which endpoints are ready is of no interest.
-func previous(h host, lab *labs.Lab, want provision.State) provision.State {
-	file, data, err := h.LoadLab(lab.Name)
+// empty state.
+func previous(h host, name string) provision.State {
+	file, data, err := h.LoadLab(name)
 	if err != nil {
-		return provision.State{Lab: lab.Name}
+		return provision.State{Lab: name}
 	}
-	if lab.MadeOf(data) {
-		return want
+	lab, _ := labs.LoadAs(name, file, data)
+	if lab == nil {
+		return provision.State{Lab: name}
 	}
-	was, _ := labs.LoadAs(lab.Name, file, data)
-	if was == nil {
-		return provision.State{Lab: lab.Name}
-	}
-	return provision.Desired(was)
+	return provision.Desired(lab)
 }
 
 func planCommand(sys system) *cli.Command {
@@ -272,15 +262,40 @@ func planLab(ctx context.Context, sys system, lab *labs.Lab, out output) (provis
 		return provision.Plan{}, err
 	}
 	defer h.Close()
-	out.clock.start("observe")
-	want := wanted(h, lab)
-	have, err := h.Observe(ctx, want.Hint())
-	if err != nil {
-		return provision.Plan{}, fmt.Errorf("observe lab %s: %w", lab.Name, err)
-	}
-	out.clock.start("diff")
 	defer out.clock.stop()
-	return provision.Diff(have, want), nil
+	for deadline := time.Now().Add(readyWithin); ; {
+		out.clock.start("observe")
+		want := provision.Desired(asReady(h, lab)).After(previous(h, lab.Name))
+		have, err := h.Observe(ctx, want.Hint())
+		if err != nil {
+			return provision.Plan{}, fmt.Errorf("observe lab %s: %w", lab.Name, err)
+		}
+		out.clock.start("diff")
+		plan := provision.Diff(have, want)
+		recent := time.Since(runtime.LastChange(runtime.Dir(h.RunDir(lab.Name)))) < readyWithin
+		if !recent || !underway(plan) || time.Now().After(deadline) {
+			return plan, nil
+		}
+		select {
+		case <-time.After(planAgain):
+		case <-ctx.Done():
+			return plan, ctx.Err()
+		}
+	}
+}
+
+// planAgain is after what time a plan that may be underway is made again.
+const planAgain = 50 * time.Millisecond
+
+// underway reports whether a plan holds nothing but what the supervisor does by
+// itself when pods become ready or cease to be: it may be about to.
+func underway(plan provision.Plan) bool {
+	for _, s := range plan.Steps {
+		if s.Op != provision.Update || !followsReadiness(s.Object) {
+			return false
+		}
+	}
+	return len(plan.Steps) > 0
 }
 
 func downCommand(sys system) *cli.Command {

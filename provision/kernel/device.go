@@ -38,6 +38,7 @@ type device struct {
 	extra  []string // what people changed of the device itself
 	asPort []string // and of it as a port of a bridge
 	oper   uint8    // operational state
+	conf   deviceConf
 }
 
 type vxlanData struct {
@@ -95,6 +96,8 @@ func decodeDevice(m []byte) (device, bool) {
 			d.linkNS = int(int32(u32(v)))
 		case unix.IFLA_LINKINFO:
 			d.decodeInfo(v)
+		case unix.IFLA_AF_SPEC:
+			d.conf.decode(v)
 		case unix.IFLA_OPERSTATE:
 			d.oper = v[0]
 		default:

@@ -117,8 +117,7 @@ func (h *Host) repairNamespace(n provision.Namespace) error {
 	if err := errors.Join(sp.addAddr(loIndex, loPrefix), sp.addOwnRoutes(loIndex, loPrefix)); err != nil {
 		return fmt.Errorf("add 127.0.0.1/8 to lo: %w", err)
 	}
-	// Where IPv6 is switched off there is no ::1 either.
-	if err := sp.addAddr(loIndex, loPrefix6); err != nil && !errors.Is(err, unix.EACCES) && !errors.Is(err, unix.EOPNOTSUPP) {
+	if err := sp.addLoopback6(); err != nil {
 		return fmt.Errorf("add ::1/128 to lo: %w", err)
 	}
 	rules, err := allRules(sp.conn)
@@ -126,11 +125,50 @@ func (h *Host) repairNamespace(n provision.Namespace) error {
 		return fmt.Errorf("list rules: %w", err)
 	}
 	for _, r := range missingRules(rules) {
-		if err := sp.addRule(r); err != nil {
+		if err := sp.addRule(r, unix.RTPROT_KERNEL); err != nil {
 			return fmt.Errorf("add rule %s: %w", r.Key().Name, err)
 		}
 	}
 	return nil
+}
+
+// addLoopback6 gives lo the address ::1 and its route, unless it has them: to
+// add it again would change its flags. Where IPv6 is switched off there is none.
+func (sp *space) addLoopback6() error {
+	addrs, err := addresses(sp.conn)
+	if err != nil {
+		return fmt.Errorf("list addresses: %w", err)
+	}
+	entries, err := routes(sp.conn, nil)
+	if err != nil {
+		return fmt.Errorf("list routes: %w", err)
+	}
+	own, _ := entries.split(addrs)
+	for _, a := range addrs {
+		if a.link != loIndex || a.prefix != loPrefix6 {
+			continue
+		}
+		if own[a.itself()] {
+			return nil
+		}
+		if err := goneIs(unix.EADDRNOTAVAIL, sp.conn.do(repeated(unix.RTM_DELADDR, a.raw), nil)); err != nil {
+			return err
+		}
+	}
+	err = sp.addAddr(loIndex, loPrefix6)
+	if errors.Is(err, unix.EACCES) || errors.Is(err, unix.EOPNOTSUPP) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	// The kernel makes a route for what is added by hand, but not for its own.
+	h := &nl.RtMsg{RtMsg: unix.RtMsg{Family: unix.AF_INET6, Dst_len: 128}}
+	err = sp.conn.do(request(unix.RTM_DELROUTE, 0, h,
+		nl.NewRtAttr(unix.RTA_TABLE, nl.Uint32Attr(unix.RT_TABLE_MAIN)),
+		nl.NewRtAttr(unix.RTA_DST, loPrefix6.Addr().AsSlice()),
+		nl.NewRtAttr(unix.RTA_OIF, nl.Uint32Attr(loIndex))), nil)
+	return goneIs(unix.ESRCH, err)
 }
 
 func (h *Host) deleteNamespace(n provision.Namespace) error {

@@ -65,14 +65,18 @@ func decodeNeighbour(m []byte) (neighbour, bool) {
 func (n neighbour) permanent() bool { return n.state&netlink.NUD_PERMANENT != 0 }
 
 // forwarding returns the FDB entry that n is, and whether people or netlab made
-// it: permanent entries of a VXLAN device, static ones of a bridge port, and
-// local ones unless the kernel made them for the MACs of its own devices.
+// it: permanent entries of a VXLAN device, static ones of a bridge port, local
+// ones unless the kernel made them for the MACs of its own devices, and further
+// MACs of any device.
 func (n neighbour) forwarding(ns string, d device, own map[labs.MAC]bool) (provision.FDB, bool) {
 	f := provision.FDB{NS: ns, Dev: d.name, MAC: n.mac}
 	switch {
 	case d.kind == "vxlan" && !n.port:
 		f.Dst, f.Extra = n.dst, strings.Join(n.extra, ", ")
 		return f, n.permanent() && n.dst.IsValid()
+	case !n.port && n.permanent() && n.mac[0]&1 == 0: // multicast is the kernel's
+		f.Extra = "self"
+		return f, true
 	case !n.port || n.flags&netlink.NTF_EXT_LEARNED != 0:
 		return f, false
 	case n.permanent():
@@ -124,12 +128,18 @@ func keepNeighbours(sp *space, index int, change func() error) error {
 func doFDB(sp *space, op provision.Op, f provision.FDB) error {
 	return sp.withIndex(f.Dev, func(index int) error {
 		del := func() error {
-			req := fdbRequest(unix.RTM_DELNEIGH, 0, index, f)
-			err := sp.conn.do(req, nil)
+			own := func() error {
+				req := fdbRequest(unix.RTM_DELNEIGH, 0, index, f)
+				h := req.Data[0].(*netlink.Ndmsg)
+				h.Flags, h.State = netlink.NTF_SELF, netlink.NUD_PERMANENT
+				return goneIs(unix.ENOENT, sp.conn.do(req, nil))
+			}
+			if f.Extra == "self" {
+				return own()
+			}
+			err := sp.conn.do(fdbRequest(unix.RTM_DELNEIGH, 0, index, f), nil)
 			if errors.Is(err, unix.EOPNOTSUPP) && !f.Dst.IsValid() { // the device is no port but a bridge
-				req = fdbRequest(unix.RTM_DELNEIGH, 0, index, f)
-				req.Data[0].(*netlink.Ndmsg).Flags = netlink.NTF_SELF
-				err = sp.conn.do(req, nil)
+				return own()
 			}
 			return goneIs(unix.ENOENT, err)
 		}

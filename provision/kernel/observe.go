@@ -1,6 +1,7 @@
 package kernel
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,6 +10,8 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"sync"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -17,7 +20,7 @@ import (
 	"netlab/provision/netns"
 )
 
-// observers is how many programs read rules at the same time.
+// observers is how many namespaces are read at the same time.
 const observers = 4
 
 // Observe implements [provision.Kernel].
@@ -31,26 +34,16 @@ func (h *Host) Observe(ctx context.Context, want provision.State) (provision.Sta
 	}
 	w := newWish(want)
 	views := make([]*view, len(names))
-	held := heldFiles{}
-	defer held.close()
-	// Programs that read rules run beside the rest.
-	rules, stop := newRuleReaders(ctx, h, w, len(names))
-	err = h.visitAll(ctx, len(names), func(t *tour, i int) error {
-		v, err := h.look(t, names[i], w, &held)
+	if err := parallel(ctx, len(names), func(i int) (err error) {
+		views[i], err = h.look(ctx, names[i], w)
 		if errors.Is(err, fs.ErrNotExist) {
-			return nil // it vanished under way
+			err = nil // it vanished under way
 		}
 		if err != nil {
-			return fmt.Errorf("read namespace %s: %w", names[i], err)
+			err = fmt.Errorf("read namespace %s: %w", names[i], err)
 		}
-		views[i] = v
-		if v != nil && v.readsRules {
-			rules <- v
-		}
-		return nil
-	})
-	close(rules)
-	if err := errors.Join(err, stop()); err != nil {
+		return err
+	}); err != nil {
 		return provision.State{}, err
 	}
 
@@ -61,7 +54,6 @@ func (h *Host) Observe(ctx context.Context, want provision.State) (provision.Sta
 		if v != nil {
 			byName[v.name] = v
 			objects = append(objects, v.objects...)
-			objects = append(objects, v.rulesets...)
 			maps.Copy(secondary, v.secondary)
 		}
 	}
@@ -72,7 +64,7 @@ func (h *Host) Observe(ctx context.Context, want provision.State) (provision.Sta
 	if host != nil {
 		byName[hostNS] = host.view
 	}
-	cables, err := h.cables(byName, w)
+	cables, err := h.cables(ctx, byName, w)
 	if err != nil {
 		return provision.State{}, err
 	}
@@ -109,14 +101,17 @@ type wish struct {
 	state    provision.State
 	sysctls  map[string][]provision.Sysctl // by namespace
 	rulesets map[string]bool               // namespaces with any
+	claimed  map[provision.Key]bool        // what the wanted objects are called
 	veths    []provision.Veth
-	far      map[string][]string // namespace -> those to which it has cables, by their first ends
-	host     bool                // something on the host
+	host     bool // something on the host
 }
 
 func newWish(want provision.State) wish {
-	w := wish{state: want, sysctls: map[string][]provision.Sysctl{}, rulesets: map[string]bool{}, far: map[string][]string{}}
+	w := wish{state: want, sysctls: map[string][]provision.Sysctl{}, rulesets: map[string]bool{}, claimed: map[provision.Key]bool{}}
 	for o := range want.All() {
+		for _, k := range o.Claims() {
+			w.claimed[k] = true
+		}
 		switch o := o.(type) {
 		case provision.Sysctl:
 			w.sysctls[o.NS] = append(w.sysctls[o.NS], o)
@@ -124,9 +119,6 @@ func newWish(want provision.State) wish {
 			w.rulesets[o.NS] = true
 		case provision.Veth:
 			w.veths = append(w.veths, o)
-			if o.A.NS != o.B.NS && o.B.NS != hostNS && !slices.Contains(w.far[o.A.NS], o.B.NS) {
-				w.far[o.A.NS] = append(w.far[o.A.NS], o.B.NS)
-			}
 			w.host = w.host || o.B.NS == hostNS
 		case provision.HostRule, provision.HostForwarding:
 			w.host = true
@@ -146,23 +138,17 @@ type view struct {
 	objects []provision.Object
 	devices []device
 	byName  map[string]device
-	byIndex map[int]int     // in devices; see withIndex
 	cabled  map[string]bool // links that are ends of wanted cables
-	ids     map[string]int  // by which numbers others are known here
-
-	readsRules bool
-	tables     [2]bool // there may be rules of IPv4, of IPv6
-	rulesets   []provision.Object
 
 	secondary map[provision.Key]bool // addresses that are
 }
 
-// look reads the namespace called name, all but the text of its rules. It
-// returns nil if that is none of the lab's business.
-func (h *Host) look(t *tour, name string, w wish, held *heldFiles) (*view, error) {
+// look reads the namespace called name. It returns nil if that is none of the
+// lab's business.
+func (h *Host) look(ctx context.Context, name string, w wish) (*view, error) {
 	v := &view{name: name, cabled: map[string]bool{}, secondary: map[provision.Key]bool{}}
 	key := provision.Namespace{Name: name}.Key()
-	sp, err := h.spaces.visit(t.visitor, name)
+	sp, err := h.spaces.acquire(name)
 	if errors.Is(err, netns.ErrNoNamespace) {
 		condition := provision.Foreign
 		if netns.IsRemains(name) {
@@ -197,22 +183,29 @@ func (h *Host) look(t *tour, name string, w wish, held *heldFiles) (*view, error
 	if err := v.read(sp.conn, w); err != nil {
 		return nil, err
 	}
-	parameters, err := sysctls(sp.conn, &t.proc, w.sysctls[name])
+	sysctls, err := h.sysctls(name, w.sysctls[name])
 	if err != nil {
 		return nil, fmt.Errorf("read sysctls: %w", err)
 	}
-	for _, s := range parameters {
-		v.objects = append(v.objects, s)
+	if w.has(key) {
+		changed, err := h.watch(v, w, sysctls)
+		if err != nil {
+			return nil, fmt.Errorf("read sysctls: %w", err)
+		}
+		sysctls = append(sysctls, changed...)
 	}
-	if v.ids, err = held.ids(sp.conn, w.far[name]); err != nil {
-		return nil, err
+	for _, s := range sysctls {
+		v.objects = append(v.objects, s)
 	}
 	// Reading rules takes longer than all the rest. Those of a namespace that
 	// is to go, go with it, and are nobody's business.
 	_, kind, _ := strings.Cut(strings.TrimPrefix(mark, "netlab:"), ":")
 	if w.rulesets[name] || (w.has(key) && !strings.HasPrefix(kind, "pod:")) {
-		v.tables = [2]bool{!emptyTables(false), !emptyTables(true)}
-		v.readsRules = v.tables[0] || v.tables[1]
+		rulesets, err := h.rulesets(ctx, name, w)
+		if err != nil {
+			return nil, err
+		}
+		v.objects = append(v.objects, rulesets...)
 	}
 	ns := v.objects[0].(provision.Namespace)
 	ns.Names = namesLinked(name, h.dir.etcOf(name))
@@ -239,11 +232,10 @@ func (v *view) read(c *conn, w wish) error {
 	for _, r := range addedRules(v.name, rules) {
 		v.objects = append(v.objects, r)
 	}
-	entries, err := routes(c, names)
+	own, others, err := v.settledRoutes(c, names, byIndex, addrs)
 	if err != nil {
 		return fmt.Errorf("list routes: %w", err)
 	}
-	own, others := entries.split(addrs)
 	v.objects[0] = provision.Namespace{
 		Name: v.name, Mark: v.byName["lo"].alias,
 		Loopback: describeLo(v.byName["lo"], addrs, own), Rules: describeRules(missingRules(rules)),
@@ -276,19 +268,39 @@ func (v *view) read(c *conn, w wish) error {
 	return v.readSwitches(c, w, byIndex)
 }
 
+// The kernel makes the local route of an IPv6 address a moment after the address.
+const (
+	routeWait  = 10 * time.Millisecond
+	routeTries = 20
+)
+
+// settledRoutes lists the kernel's own routes and the others, when those of IPv6
+// addresses have had time to come.
+func (v *view) settledRoutes(c *conn, names map[int]string, byIndex map[int]device, addrs []address) (own ownRoutes, others routeEntries, err error) {
+	for try := 0; ; try++ {
+		entries, err := routes(c, names)
+		if err != nil {
+			return nil, nil, err
+		}
+		own, others = entries.split(addrs)
+		late := slices.ContainsFunc(addrs, func(a address) bool {
+			return a.prefix.Addr().Is6() && own.missing(a, byIndex[a.link]) != ""
+		})
+		if !late || try == routeTries {
+			return own, others, nil
+		}
+		time.Sleep(routeWait)
+	}
+}
+
 // readSwitches collects ports and forwarding databases.
 func (v *view) readSwitches(c *conn, w wish, byIndex map[int]device) error {
-	forwards := false
 	own := map[labs.MAC]bool{}
 	for _, d := range v.devices {
 		own[d.mac] = true
-		forwards = forwards || d.kind == "bridge" || d.kind == "vxlan"
 		if bridge := byIndex[d.master]; d.master != 0 && bridge.kind == "bridge" {
 			v.objects = append(v.objects, provision.Port{NS: v.name, Dev: d.name, Bridge: bridge.name, Hairpin: d.hairpin, Extra: d.portExtras(bridge)})
 		}
-	}
-	if !forwards {
-		return nil
 	}
 	entries, err := forwardings(c)
 	if err != nil {
@@ -329,24 +341,22 @@ func describeLo(lo device, addrs []address, own ownRoutes) string {
 		if !own[ownRoute{lo.index, unix.RT_TABLE_LOCAL, loPrefix.Masked()}] {
 			return "without local " + loPrefix.Masked().String()
 		}
-		return describeLo6(lo, addrs)
+		return describeLo6(lo, addrs, own)
 	}
 	return "without " + loPrefix.String()
 }
 
-// describeLo6 misses ::1 only where IPv6 is in use.
-func describeLo6(lo device, addrs []address) string {
-	used := false
+// describeLo6 misses ::1 only where IPv6 is on.
+func describeLo6(lo device, addrs []address, own ownRoutes) string {
+	if !lo.conf.ipv6 {
+		return "up"
+	}
 	for _, a := range addrs {
-		used = used || a.prefix.Addr().Is6()
 		if a.link == lo.index && a.prefix == loPrefix6 {
-			return "up"
+			return cmp.Or(own.missing(a, lo), "up")
 		}
 	}
-	if used {
-		return "without " + loPrefix6.String()
-	}
-	return "up"
+	return "without " + loPrefix6.String()
 }
 
 const loMTU = 65536
@@ -360,54 +370,44 @@ func isLoAddr(p netip.Prefix) bool {
 }
 
 // cables finds the wanted cables whose ends are connected.
-func (h *Host) cables(views map[string]*view, w wish) ([]provision.Object, error) {
-	var cables []provision.Object
-	for _, cable := range w.veths {
-		a, b := cable.A, cable.B
+func (h *Host) cables(ctx context.Context, views map[string]*view, w wish) ([]provision.Object, error) {
+	found := make([]provision.Object, len(w.veths))
+	err := parallel(ctx, len(w.veths), func(i int) error {
+		a, b := w.veths[i].A, w.veths[i].B
 		if views[a.NS] == nil || views[b.NS] == nil {
-			continue
+			return nil
 		}
 		da, ok := views[a.NS].byName[a.Name]
 		if !ok || da.kind != "veth" {
-			continue
+			return nil
 		}
 		id := -1
 		if a.NS != b.NS {
-			var known bool
-			if id, known = views[a.NS].ids[b.NS]; !known {
-				var err error
-				if id, err = h.idOf(a.NS, b.NS); err != nil {
-					if isGone(err) || errors.Is(err, netns.ErrNoNamespace) {
-						continue // vanished under way
-					}
-					return nil, err
+			var err error
+			if id, err = h.idOf(a.NS, b.NS); err != nil {
+				if isGone(err) || errors.Is(err, netns.ErrNoNamespace) {
+					return nil // vanished under way
 				}
+				return err
 			}
 		}
 		// The other end may have another name by now.
-		db, ok := views[b.NS].withIndex(da.link)
-		if ok && connected(a.NS, da, b.NS, db, id) {
-			views[a.NS].cabled[da.name] = true
-			views[b.NS].cabled[db.name] = true
-			cables = append(cables, vethOf(a.NS, da, b.NS, db))
+		for _, db := range views[b.NS].devices {
+			if db.index == da.link && connected(a.NS, da, b.NS, db, id) {
+				found[i] = vethOf(a.NS, da, b.NS, db)
+			}
+		}
+		return nil
+	})
+	var cables []provision.Object
+	for _, o := range found {
+		if v, ok := o.(provision.Veth); ok {
+			views[v.A.NS].cabled[v.A.Name] = true
+			views[v.B.NS].cabled[v.B.Name] = true
+			cables = append(cables, v)
 		}
 	}
-	return cables, nil
-}
-
-// withIndex returns the link that has an index.
-func (v *view) withIndex(index int) (device, bool) {
-	if v.byIndex == nil {
-		v.byIndex = make(map[int]int, len(v.devices))
-		for i, d := range v.devices {
-			v.byIndex[d.index] = i
-		}
-	}
-	i, ok := v.byIndex[index]
-	if !ok {
-		return device{}, false
-	}
-	return v.devices[i], true
+	return cables, err
 }
 
 // idOf returns the number by which namespace a knows namespace b, or -1.
@@ -458,4 +458,40 @@ func (v *view) links() []provision.Object {
 		}
 	}
 	return links
+}
+
+// parallel calls fn for 0 to n-1, several at a time, until one fails or ctx is
+// cancelled.
+func parallel(ctx context.Context, n int, fn func(i int) error) error {
+	var mu sync.Mutex
+	var first error
+	next := 0
+	take := func() (int, bool) {
+		mu.Lock()
+		defer mu.Unlock()
+		if first == nil {
+			first = ctx.Err()
+		}
+		if first != nil || next == n {
+			return 0, false
+		}
+		next++
+		return next - 1, true
+	}
+	var wg sync.WaitGroup
+	for range min(n, observers) {
+		wg.Go(func() {
+			for i, ok := take(); ok; i, ok = take() {
+				if err := fn(i); err != nil {
+					mu.Lock()
+					if first == nil {
+						first = err
+					}
+					mu.Unlock()
+				}
+			}
+		})
+	}
+	wg.Wait()
+	return first
 }

@@ -1,6 +1,7 @@
 package kernel
 
 import (
+	"encoding/binary"
 	"net/netip"
 	"strings"
 
@@ -31,6 +32,27 @@ func (a address) itself() ownRoute {
 	return ownRoute{a.link, unix.RT_TABLE_LOCAL, single(a.prefix.Addr())}
 }
 
+// broadcast returns the route to the last address of an address's network, and
+// whether the kernel makes one.
+func (a address) broadcast() (ownRoute, bool) {
+	p := a.prefix
+	if !p.Addr().Is4() || p.Bits() > 30 || a.flags&unix.IFA_F_SECONDARY != 0 {
+		return ownRoute{}, false
+	}
+	return ownRoute{a.link, unix.RT_TABLE_LOCAL, single(lastAddr(p))}, true
+}
+
+// lastAddr returns the last address of an IPv4 prefix.
+func lastAddr(p netip.Prefix) netip.Addr {
+	b := p.Masked().Addr().As4()
+	binary.BigEndian.PutUint32(b[:], binary.BigEndian.Uint32(b[:])|(1<<(32-p.Bits())-1))
+	return netip.AddrFrom4(b)
+}
+
+// lowerUp is the flag of a device whose cable is connected (IFF_LOWER_UP): the
+// kernel makes no routes of IPv6 before.
+const lowerUp = 1 << 16
+
 // missing says which of its routes the address a lacks. They come and go with
 // the state of the device: while it is down, nothing is missing.
 func (r ownRoutes) missing(a address, d device) string {
@@ -43,6 +65,12 @@ func (r ownRoutes) missing(a address, d device) string {
 	}
 	if a.prefix.Addr().Is4() && !r[a.itself()] {
 		lacks = append(lacks, "local "+a.prefix.Addr().String())
+	}
+	if a.prefix.Addr().Is6() && a.flags&unix.IFA_F_TENTATIVE == 0 && d.flags&lowerUp != 0 && !r[a.itself()] {
+		lacks = append(lacks, "local "+a.prefix.Addr().String())
+	}
+	if b, ok := a.broadcast(); ok && !r[b] {
+		lacks = append(lacks, "broadcast "+b.to.Addr().String())
 	}
 	if len(lacks) == 0 {
 		return ""
@@ -72,6 +100,11 @@ func (sp *space) addOwnRoutes(index int, p netip.Prefix) error {
 	if p.IsSingleIP() {
 		return nil
 	}
+	if p.Bits() <= 30 {
+		if err := add(single(lastAddr(p)), unix.RT_TABLE_LOCAL, unix.RT_SCOPE_LINK, unix.RTN_BROADCAST); err != nil {
+			return err
+		}
+	}
 	if p.Addr().IsLoopback() {
 		return add(p.Masked(), unix.RT_TABLE_LOCAL, unix.RT_SCOPE_HOST, unix.RTN_LOCAL)
 	}
@@ -95,7 +128,7 @@ func (e routeEntries) split(addrs []address) (own ownRoutes, others routeEntries
 	for _, r := range e {
 		here := ownRoute{r.link, r.route.Table, r.route.To}
 		direct := !r.route.Hop.Via.IsValid() && r.route.Hops == ""
-		if direct && (r.route.Type == provision.Unicast || r.route.Type == "local") {
+		if direct && (r.route.Type == provision.Unicast || r.route.Type == "local" || r.route.Type == "broadcast") {
 			own[here] = true
 		}
 		if !r.kernels(connected[here]) {

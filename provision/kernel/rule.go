@@ -199,7 +199,7 @@ func ports(v []byte) string {
 
 func doRule(sp *space, op provision.Op, r provision.Rule) error {
 	if op != provision.Delete {
-		return sp.addRule(r)
+		return sp.addRule(r, unix.RTPROT_STATIC)
 	}
 	entries, err := allRules(sp.conn)
 	if err != nil {
@@ -219,7 +219,8 @@ func doRule(sp *space, op provision.Op, r provision.Rule) error {
 }
 
 // addRule adds a rule that looks a table up. One that is there is left alone.
-func (sp *space) addRule(r provision.Rule) error {
+// maker says who is to have made it.
+func (sp *space) addRule(r provision.Rule, maker byte) error {
 	if r.Other != "" {
 		return fmt.Errorf("%q is nothing that a lab can ask for", r.Other)
 	}
@@ -230,7 +231,7 @@ func (sp *space) addRule(r provision.Rule) error {
 	req := request(unix.RTM_NEWRULE, unix.NLM_F_CREATE|unix.NLM_F_EXCL, h,
 		nl.NewRtAttr(nl.FRA_PRIORITY, nl.Uint32Attr(uint32(r.Priority))),
 		nl.NewRtAttr(nl.FRA_TABLE, nl.Uint32Attr(uint32(r.Table))),
-		nl.NewRtAttr(nl.FRA_PROTOCOL, []byte{unix.RTPROT_STATIC}))
+		nl.NewRtAttr(nl.FRA_PROTOCOL, []byte{maker}))
 	if r.From.IsValid() {
 		h.Src_len = uint8(r.From.Bits())
 		req.AddData(nl.NewRtAttr(nl.FRA_SRC, r.From.Addr().AsSlice()))

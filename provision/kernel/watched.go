@@ -1,0 +1,211 @@
+package kernel
+
+import (
+	"errors"
+	"io/fs"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"netlab/provision"
+)
+
+// Parameters that no lab need ask for, and with which people can stop traffic:
+// they are observed if they are neither harmless nor what a namespace begins
+// with.
+
+// watchedFiles are those of a namespace. What stands under default counts for
+// interfaces that are made later.
+var watchedFiles = []struct{ name, harmless string }{
+	{"net.ipv4.icmp_echo_ignore_all", "0"},
+	{"net.ipv4.ip_default_ttl", "64"},
+	{"net.ipv4.conf.all.rp_filter", "0"},
+	{"net.ipv4.conf.all.arp_ignore", "0"},
+	{"net.ipv4.conf.all.arp_filter", "0"},
+	{"net.ipv4.conf.all.proxy_arp", "0"},
+	{"net.ipv4.conf.all.route_localnet", "0"},
+	{"net.ipv4.conf.default.rp_filter", "0"},
+	{"net.ipv4.conf.default.arp_ignore", "0"},
+	{"net.ipv4.conf.default.arp_filter", "0"},
+	{"net.ipv4.conf.default.proxy_arp", "0"},
+}
+
+// watchedConf are those of an interface, by their place in what rtnetlink tells
+// (include/uapi/linux/ip.h, IPV4_DEVCONF_* less one). Zero is harmless.
+var watchedConf = map[int]string{
+	2: "proxy_arp", 7: "rp_filter", 12: "arp_filter", 17: "arp_announce", 18: "arp_ignore",
+	22: "accept_local", 24: "proxy_arp_pvlan", 25: "route_localnet", 29: "drop_unicast_in_l2_multicast",
+}
+
+// Where others stand there, and in what is told of IPv6 (DEVCONF_*).
+const (
+	conf4Forwarding = 0
+	conf6Forwarding = 0
+	conf6Disable    = 26
+)
+
+// deviceConf are the parameters of an interface that are watched.
+type deviceConf struct {
+	forwarding4, forwarding6 string
+	ipv6                     bool              // spoken, as far as the interface is concerned
+	others                   map[string]string // those that are not zero, by the last part of their name
+}
+
+// What nl does not name: in IFLA_AF_SPEC, by family.
+const (
+	iflaInetConf  = 1
+	iflaInet6Conf = 2
+)
+
+func (c *deviceConf) decode(spec []byte) {
+	for family, v := range attributes(spec) {
+		for kind, list := range attributes(v) {
+			switch {
+			case family == unix.AF_INET && kind == iflaInetConf:
+				for i := 0; len(list) >= 4; i, list = i+1, list[4:] {
+					value := u32(list)
+					if i == conf4Forwarding {
+						c.forwarding4 = strconv.Itoa(int(value))
+					}
+					if name := watchedConf[i]; name != "" && value != 0 {
+						if c.others == nil {
+							c.others = map[string]string{}
+						}
+						c.others[name] = strconv.Itoa(int(int32(value)))
+					}
+				}
+			case family == unix.AF_INET6 && kind == iflaInet6Conf && len(list) >= 4*(conf6Forwarding+1):
+				c.ipv6 = len(list) >= 4*(conf6Disable+1) && u32(list[4*conf6Disable:]) == 0
+				c.forwarding6 = strconv.Itoa(int(u32(list[4*conf6Forwarding:])))
+			}
+		}
+	}
+}
+
+// watch returns the watched parameters of a namespace that people have changed.
+// known are those that were read because the lab has them, or had them.
+func (h *Host) watch(v *view, w wish, known []provision.Sysctl) ([]provision.Sysctl, error) {
+	values := map[string]string{}
+	for _, s := range known {
+		values[s.Name] = s.Value
+	}
+	for _, s := range w.sysctls[v.name] {
+		if _, ok := values[s.Name]; !ok {
+			values[s.Name] = ""
+		}
+	}
+	suspects, err := h.watchFiles(v.name, values)
+	if err != nil {
+		return nil, err
+	}
+	for _, d := range v.devices {
+		if !w.claimed[provision.Link{NS: v.name, Name: d.name}.Key()] {
+			continue // it goes
+		}
+		suspects = append(suspects, d.suspects(v.name, values)...)
+	}
+	var changed []provision.Sysctl
+	for _, s := range suspects {
+		if s.Unset == "" {
+			s.Unset = wantedDefault(w, s)
+		}
+		if s.Unset == "" {
+			if s.Unset, err = h.fresh.value(s); err != nil {
+				return nil, err
+			}
+		}
+		if s.Value != s.Unset {
+			changed = append(changed, s)
+		}
+	}
+	return changed, nil
+}
+
+// watchFiles reads those of the whole namespace, and returns those that are not
+// harmless.
+func (h *Host) watchFiles(ns string, known map[string]string) ([]provision.Sysctl, error) {
+	var suspects []provision.Sysctl
+	err := h.pool.Do(ns, func() error {
+		for _, f := range watchedFiles {
+			if _, ok := known[f.name]; ok {
+				continue
+			}
+			s := provision.Sysctl{NS: ns, Name: f.name}
+			path, err := sysctlPath(s)
+			if err != nil {
+				return err
+			}
+			s.Value, err = readSysctl(path)
+			if errors.Is(err, fs.ErrNotExist) {
+				continue
+			}
+			if err != nil {
+				return err
+			}
+			if s.Value != f.harmless {
+				suspects = append(suspects, s)
+			}
+		}
+		return nil
+	})
+	return suspects, err
+}
+
+// suspects returns the parameters of d that are not harmless. An interface
+// forwards if its namespace does.
+func (d device) suspects(ns string, known map[string]string) []provision.Sysctl {
+	var list []provision.Sysctl
+	add := func(prefix, name, value, unset string) {
+		full := prefix + d.name + "." + name
+		if _, ok := known[full]; !ok {
+			list = append(list, provision.Sysctl{NS: ns, Name: full, Dev: d.name, Value: value, Unset: unset})
+		}
+	}
+	const conf4, conf6 = "net.ipv4.conf.", "net.ipv6.conf."
+	if all := known["net.ipv4.ip_forward"]; all != "" && d.conf.forwarding4 != "" && d.conf.forwarding4 != all {
+		add(conf4, "forwarding", d.conf.forwarding4, all)
+	}
+	if all := known["net.ipv6.conf.all.forwarding"]; all != "" && d.conf.forwarding6 != "" && d.conf.forwarding6 != all {
+		add(conf6, "forwarding", d.conf.forwarding6, all)
+	}
+	for name, value := range d.conf.others {
+		add(conf4, name, value, "")
+	}
+	return list
+}
+
+// wantedDefault is what the lab says that new interfaces get, or "".
+func wantedDefault(w wish, s provision.Sysctl) string {
+	if s.Dev == "" {
+		return ""
+	}
+	o, ok := w.state.Get(provision.Sysctl{NS: s.NS, Name: strings.Replace(s.Name, "."+s.Dev+".", ".default.", 1)}.Key())
+	if !ok {
+		return ""
+	}
+	return o.(provision.Sysctl).Value
+}
+
+// unset returns what a parameter is where no lab sets it, in a namespace whose
+// other parameters are as they should be.
+func (h *Host) unset(s provision.Sysctl) (string, error) {
+	if s.Unset != "" {
+		return s.Unset, nil
+	}
+	if s.Dev == "" || !strings.HasSuffix(s.Name, ".forwarding") {
+		return h.fresh.value(s)
+	}
+	// An interface gets what the namespace has when forwarding is switched.
+	all := provision.Sysctl{NS: s.NS, Name: strings.Replace(s.Name, "."+s.Dev+".", ".all.", 1)}
+	path, err := sysctlPath(all)
+	if err != nil {
+		return "", err
+	}
+	value := ""
+	err = h.pool.Do(s.NS, func() (err error) {
+		value, err = readSysctl(path)
+		return err
+	})
+	return value, err
+}
