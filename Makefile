@@ -28,6 +28,11 @@ deps:
 run-deps:
 	@scripts/deps.sh $(RUN_PACKAGES)
 
+ROUNDS ?= 1000
+SEED ?= 0
+chaos: deps ## break labs at random and see them mended: ROUNDS=1000 SEED=0 (needs root)
+	$(GO) test ./cmd/netlab -count=1 -timeout 0 -v -run TestPrivilegedChaos -chaos $(ROUNDS) -chaos-seed $(SEED)
+
 golden: ## rewrite golden files; read the diff before you commit
 	$(GO) test ./labs ./provision/... ./trace ./verify -update
 	UPDATE_SCRIPTS=1 $(GO) test ./cmd/netlab -run Script
@@ -43,4 +48,4 @@ lint: ## gofmt, go vet and golangci-lint
 clean: ## remove what was built
 	rm -rf bin
 
-.PHONY: help build demo test test-vm deps run-deps golden fuzz lint clean
+.PHONY: help build demo test test-vm deps run-deps chaos golden fuzz lint clean

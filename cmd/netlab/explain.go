@@ -24,8 +24,7 @@ func (sys system) explainFailures(ctx context.Context, lab *labs.Lab, report *ve
 		return err
 	}
 	defer h.Close()
-	want := provision.Desired(lab)
-	want = want.After(previous(h, lab, want))
+	want := provision.Desired(lab).After(previous(h, lab.Name))
 	have, err := h.Observe(ctx, want.Hint())
 	if err != nil {
 		return fmt.Errorf("observe lab %s: %w", lab.Name, err)
