@@ -22,13 +22,14 @@ func WritePcapng(w io.Writer, ev *Evidence, names Names, verdict string) error {
 		return fmt.Errorf("no packet was seen: there is nothing to write")
 	}
 	slices.SortStableFunc(frames, func(a, b *Frame) int { return cmp.Or(a.Time.Compare(b.Time)) })
-	file := pcapng{ids: map[[2]string]int{}, last: ev.Sent}
+	file := NewPcapng(w, names, "netlab trace", verdict)
+	file.last = ev.Sent
 	for _, f := range frames {
-		if err := file.add(w, f, names, verdict); err != nil {
-			return fmt.Errorf("write the capture: %w", err)
+		if err := file.Add(f); err != nil {
+			return err
 		}
 	}
-	return file.w.Flush()
+	return file.Flush()
 }
 
 // captured lists the frames that have to do with the exchange.
@@ -48,22 +49,48 @@ func captured(ev *Evidence) []*Frame {
 	return frames
 }
 
-// pcapng is a capture file that is written.
-type pcapng struct {
-	w    *pcapgo.NgWriter
-	ids  map[[2]string]int
-	last time.Time
+// Pcapng is a capture file that is being written. Make one with [NewPcapng].
+type Pcapng struct {
+	to    io.Writer
+	names Names
+	about pcapgo.NgSectionInfo
+	w     *pcapgo.NgWriter // nil before the first packet
+	ids   map[[2]string]int
+	last  time.Time
 }
 
-func (p *pcapng) add(w io.Writer, f *Frame, names Names, verdict string) error {
+// NewPcapng returns a capture file that goes to w. application and comment
+// stand at its beginning.
+func NewPcapng(w io.Writer, names Names, application, comment string) *Pcapng {
+	return &Pcapng{to: w, names: names, about: pcapgo.NgSectionInfo{Application: application, Comment: comment}, ids: map[[2]string]int{}}
+}
+
+// Add writes a packet. Its interface gets a block of its own before its first.
+func (p *Pcapng) Add(f *Frame) error {
+	if err := p.add(f); err != nil {
+		return fmt.Errorf("write the capture: %w", err)
+	}
+	return nil
+}
+
+// Flush writes what has not been written yet. A file without packets stays
+// empty.
+func (p *Pcapng) Flush() error {
+	if p.w == nil {
+		return nil
+	}
+	return p.w.Flush()
+}
+
+func (p *Pcapng) add(f *Frame) error {
 	at := [2]string{f.NS, f.Iface}
 	id, known := p.ids[at]
 	if !known {
-		intf := pcapgo.NgInterface{Name: names.Space(f.NS) + "/" + f.Iface, Description: f.Iface + " in network namespace " + f.NS, LinkType: layers.LinkTypeEthernet, SnapLength: 0, TimestampResolution: 9}
+		intf := pcapgo.NgInterface{Name: p.names.Space(f.NS) + "/" + f.Iface, Description: f.Iface + " in network namespace " + f.NS, LinkType: layers.LinkTypeEthernet, SnapLength: 0, TimestampResolution: 9}
 		var err error
 		if p.w == nil {
-			opts := pcapgo.NgWriterOptions{SectionInfo: pcapgo.NgSectionInfo{Application: "netlab trace", Comment: verdict}}
-			p.w, err = pcapgo.NewNgWriterInterface(w, intf, opts)
+			opts := pcapgo.NgWriterOptions{SectionInfo: p.about}
+			p.w, err = pcapgo.NewNgWriterInterface(p.to, intf, opts)
 		} else {
 			id, err = p.w.AddInterface(intf)
 		}

@@ -48,6 +48,8 @@ var fits = map[string]func(t *typed) []candidate{
 	"TO":        (*typed).targets,
 	"POD":       (*typed).pods,
 	"NODE":      (*typed).nodes,
+	"IFACE":     nil, // not known before a lab is up
+	"FILTER":    nil,
 	"BRIDGE":    (*typed).bridges,
 	"SERVICE":   (*typed).services,
 	"CONTAINER": (*typed).containers,

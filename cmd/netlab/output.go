@@ -104,6 +104,13 @@ func (o output) json(v any) error {
 	return e.Encode(v)
 }
 
+// jsonLine prints a value on a line of its own, for output that has no end.
+func (o output) jsonLine(v any) error {
+	e := json.NewEncoder(o.stdout)
+	e.SetEscapeHTML(false)
+	return e.Encode(v)
+}
+
 // clock tells where the time of a run went.
 type clock struct {
 	out   io.Writer // nil: nobody wants to know

@@ -216,6 +216,9 @@ func TestPrivilegedRootless(t *testing.T) {
 	if out := p.must(exitOK, "exec", lab, "web", "-c", "web", "--", "id", "-u"); out != "0\n" {
 		t.Errorf("a container runs as %s", out)
 	}
+	if out := p.must(exitOK, "capture", lab, "client", "--duration", "1ms"); !strings.Contains(out, "packets") {
+		t.Errorf("capture: %s", out)
+	}
 	var list []struct{ Name, State string }
 	if err := json.Unmarshal([]byte(p.must(exitOK, "status", "-o", "json")), &list); err != nil || len(list) != 1 || list[0].Name != lab {
 		t.Errorf("status: %v %v", list, err)

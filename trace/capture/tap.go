@@ -25,7 +25,10 @@ const (
 )
 
 // openTap opens a socket in the namespace of the calling thread.
-func openTap(filter []unix.SockFilter) (*tap, error) {
+func openTap(filter []unix.SockFilter) (*tap, error) { return openTapOn(0, filter) }
+
+// openTapOn is openTap for one interface; 0 is all of them.
+func openTapOn(index int, filter []unix.SockFilter) (*tap, error) {
 	const all = uint16(unix.ETH_P_ALL)
 	network := all<<8 | all>>8
 	// Nothing is received before the socket is bound to all protocols: by then
@@ -39,7 +42,7 @@ func openTap(filter []unix.SockFilter) (*tap, error) {
 		unix.Close(fd)
 		return nil, err
 	}
-	if err := unix.Bind(fd, &unix.SockaddrLinklayer{Protocol: network}); err != nil {
+	if err := unix.Bind(fd, &unix.SockaddrLinklayer{Protocol: network, Ifindex: index}); err != nil {
 		unix.Close(fd)
 		return nil, os.NewSyscallError("bind", err)
 	}
