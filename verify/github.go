@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"io"
 	"strings"
-
-	"netlab/labs"
 )
 
 var (
@@ -21,28 +19,8 @@ const maxAnnotated = 5
 // something failed, as GitHub Actions reads them. GitHub shows only a few
 // annotations of a step, so failures of one line are told together.
 func WriteGitHub(w io.Writer, r Report) error {
-	r = r.reasons()
-	at := map[labs.Pos][]*Result{}
-	var order []labs.Pos
-	for _, results := range r.byGroup() {
-		for _, c := range causes(results, func(int) bool { return false }) {
-			pos := c.place()
-			if at[pos] == nil {
-				order = append(order, pos)
-			}
-			at[pos] = append(at[pos], c.results...)
-		}
-	}
 	out := bufio.NewWriter(w)
-	for _, pos := range order {
-		var text []string
-		for i, res := range at[pos] {
-			if i == maxAnnotated {
-				text = append(text, fmt.Sprintf("and %d more", len(at[pos])-i))
-				break
-			}
-			text = append(text, res.Check.ID()+": "+res.Reason)
-		}
+	for pos, text := range r.lines() {
 		place := ""
 		if r.File != "" && r.File != "-" {
 			place = "file=" + githubValue.Replace(r.File) + ","
@@ -51,7 +29,7 @@ func WriteGitHub(w io.Writer, r Report) error {
 			}
 		}
 		title := fmt.Sprintf("netlab verify %s", r.Lab)
-		fmt.Fprintf(out, "::error %stitle=%s::%s\n", place, githubValue.Replace(title), githubData.Replace(strings.Join(text, "\n")))
+		fmt.Fprintf(out, "::error %stitle=%s::%s\n", place, githubValue.Replace(title), githubData.Replace(text))
 	}
 	return out.Flush()
 }

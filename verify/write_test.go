@@ -57,6 +57,10 @@ func TestWritersGolden(t *testing.T) {
 		{"trouble.xml", "three-node", trouble, verify.WriteJUnit},
 		{"trouble.tap", "three-node", trouble, verify.WriteTAP},
 		{"trouble.github", "three-node", trouble, verify.WriteGitHub},
+		{"well.md", "two-node", well, verify.WriteMarkdown},
+		{"trouble.md", "three-node", trouble, verify.WriteMarkdown},
+		{"well.gitlab", "two-node", well, verify.WriteGitLab},
+		{"trouble.gitlab", "three-node", trouble, verify.WriteGitLab},
 	} {
 		t.Run(tt.file, func(t *testing.T) {
 			var b strings.Builder
@@ -135,7 +139,7 @@ func TestWritersReportErrors(t *testing.T) {
 	r := reportOf(t, "two-node", nil)
 	r.Results[0].Verdict = verify.Fail
 	for i, write := range []func(io.Writer, verify.Report) error{
-		verify.WriteText, verify.WriteJSON, verify.WriteJUnit, verify.WriteTAP, verify.WriteGitHub,
+		verify.WriteText, verify.WriteJSON, verify.WriteJUnit, verify.WriteTAP, verify.WriteGitHub, verify.WriteGitLab, verify.WriteMarkdown,
 	} {
 		if write(full{}, r) == nil {
 			t.Errorf("writer %d does not say that it could not write", i)

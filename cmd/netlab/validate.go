@@ -7,6 +7,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"netlab/labs"
+	"netlab/verify"
 )
 
 func validateCommand(sys system) *cli.Command {
@@ -20,7 +21,7 @@ func validateCommand(sys system) *cli.Command {
 Example:
    netlab validate labs/*.yaml`,
 		Flags: []cli.Flag{
-			outputFlag("text", "json", "github"),
+			outputFlag("text", "json", "github", "gitlab"),
 			&cli.BoolFlag{Name: "strict", Usage: "warnings count as mistakes"},
 			&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "print nothing about files that are well"},
 		},
@@ -78,10 +79,8 @@ func validate(sys system, files []string, strict bool, out output) error {
 		views = append(views, view)
 		out.validated(view, diagnostics)
 	}
-	if out.format == "json" {
-		if err := out.json(views); err != nil {
-			return err
-		}
+	if err := out.allValidated(views); err != nil {
+		return err
 	}
 	if bad > 0 {
 		if out.format == "text" && len(files) > 1 {
@@ -109,11 +108,26 @@ func (o output) validated(v fileView, diagnostics labs.Diagnostics) {
 	}
 }
 
-// annotation writes a workflow command of GitHub Actions, with its data
-// escaped as the runner wants it (actions/toolkit packages/core/src/command.ts).
-func annotation(d diagnosticView) string {
-	data := strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A")
-	property := strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A", ":", "%3A", ",", "%2C")
+// allValidated prints what is printed of all files at once.
+func (o output) allValidated(views []fileView) error {
+	switch o.format {
+	case "json":
+		return o.json(views)
+	case "gitlab":
+		findings := []verify.Finding{}
+		for _, v := range views {
+			for _, d := range v.Diagnostics {
+				severity := map[string]string{"error": "major", "warning": "minor"}[d.Severity]
+				findings = append(findings, verify.NewFinding("netlab validate", severity, d.File, d.Line, d.text()))
+			}
+		}
+		return verify.WriteFindings(o.stdout, findings)
+	}
+	return nil
+}
+
+// text is what a diagnostic says apart from its place in the file.
+func (d diagnosticView) text() string {
 	text := d.Message
 	if d.Path != "" {
 		text = d.Path + ": " + text
@@ -121,9 +135,17 @@ func annotation(d diagnosticView) string {
 	if d.Hint != "" {
 		text += "\nhint: " + d.Hint
 	}
+	return text
+}
+
+// annotation writes a workflow command of GitHub Actions, with its data
+// escaped as the runner wants it (actions/toolkit packages/core/src/command.ts).
+func annotation(d diagnosticView) string {
+	data := strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A")
+	property := strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A", ":", "%3A", ",", "%2C")
 	place := "file=" + property.Replace(d.File)
 	if d.Line > 0 {
 		place += fmt.Sprintf(",line=%d,col=%d", d.Line, d.Column)
 	}
-	return fmt.Sprintf("::%s %s::%s", d.Severity, place, data.Replace(text))
+	return fmt.Sprintf("::%s %s::%s", d.Severity, place, data.Replace(d.text()))
 }

@@ -30,9 +30,11 @@ be made.
 Examples:
    netlab verify two-node
    netlab verify two-node --only arp,routes
-   netlab verify labs/flat.yaml -o junit > report.xml`,
+   netlab verify labs/flat.yaml -o junit > report.xml
+   netlab verify labs/flat.yaml --save junit=report.xml --save markdown=summary.md`,
 		Flags: []cli.Flag{
-			outputFlag("text", "json", "junit", "tap", "github"),
+			outputFlag(reportFormats...),
+			&cli.StringSliceFlag{Name: "save", Usage: "also write the report as `FORMAT=FILE`; may be repeated"},
 			&cli.StringSliceFlag{Name: "only", Usage: "only these `GROUPS`: " + groupNames()},
 			&cli.StringSliceFlag{Name: "skip", Usage: "not these `GROUPS`"},
 			&cli.StringSliceFlag{Name: "from", Usage: "only checks from these `NAMES`"},
@@ -50,6 +52,10 @@ Examples:
 			if err != nil {
 				return err
 			}
+			saves, err := saveFlags(c)
+			if err != nil {
+				return err
+			}
 			lab, _, err := sys.load(c.Args().First())
 			if err != nil {
 				return err
@@ -57,7 +63,7 @@ Examples:
 			if c.Bool("list") {
 				return out.checks(lab, opts)
 			}
-			return runVerify(c.Context, sys, lab, out, opts)
+			return runVerify(c.Context, sys, lab, out, opts, saves)
 		},
 	}
 }
@@ -86,7 +92,7 @@ func verifyFlags(c *cli.Context) (verify.Options, error) {
 
 // runVerify makes the checks of a lab that is up, prints the report, and turns
 // the verdict into an exit code.
-func runVerify(ctx context.Context, sys system, lab *labs.Lab, out output, opts verify.Options) error {
+func runVerify(ctx context.Context, sys system, lab *labs.Lab, out output, opts verify.Options, saves []savedReport) error {
 	if err := sys.mustBeUp(lab); err != nil {
 		return err
 	}
@@ -100,6 +106,11 @@ func runVerify(ctx context.Context, sys system, lab *labs.Lab, out output, opts 
 	}
 	if err := writers[out.format](out.stdout, report); err != nil {
 		return err
+	}
+	for _, save := range saves {
+		if err := save.write(report); err != nil {
+			return err
+		}
 	}
 	return verdict(report)
 }
@@ -136,12 +147,6 @@ func verdict(report verify.Report) error {
 		return &codeError{exitFailed, nil}
 	}
 	return nil
-}
-
-// writers are the formats of a report.
-var writers = map[string]func(io.Writer, verify.Report) error{
-	"text": verify.WriteText, "json": verify.WriteJSON, "junit": verify.WriteJUnit,
-	"tap": verify.WriteTAP, "github": verify.WriteGitHub,
 }
 
 // mustBeUp refuses a lab of which nothing stands: every check would fail, and
