@@ -5,6 +5,7 @@
 //	Prepare, Missing, Dismantle  the directory itself, a shared mount
 //	Do, Pool, Start              run a function or start a command inside
 //	Exec                         become a command inside, as ip netns exec does
+//	World                        the user namespace in which a user who is not root has labs
 //
 // It is the only place that moves threads between namespaces. A thread that
 // entered a namespace for a caller either goes home and was checked to be there,

@@ -27,9 +27,12 @@ var obstacles = []struct {
 
 // forbidden adds to an error which setting of the host is the reason, if one
 // is.
-func forbidden(err error) error {
+func forbidden(err error) error { return forbiddenBy(err, os.ReadFile) }
+
+// forbiddenBy is forbidden with a reader of the host's settings.
+func forbiddenBy(err error, read func(file string) ([]byte, error)) error {
 	for _, o := range obstacles {
-		if value, readErr := os.ReadFile(o.file); readErr == nil && strings.TrimSpace(string(value)) == o.forbids {
+		if value, readErr := read(o.file); readErr == nil && strings.TrimSpace(string(value)) == o.forbids {
 			return fmt.Errorf("%w: %w\n    hint: %s", ErrForbidden, err, o.remedy)
 		}
 	}

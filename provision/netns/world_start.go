@@ -1,18 +1,14 @@
 package netns
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
-	"os/user"
 	"path/filepath"
 	goruntime "runtime"
 	"strconv"
-	"strings"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -204,151 +200,4 @@ func hold(args []string) error {
 		return err
 	}
 	return syscall.Exec(program.Path(pause), args, []string{})
-}
-
-// mapping says which users and groups of the host there are in a world besides
-// its own user, who is root there.
-type mapping struct {
-	own        int // how many to map without help: 1, or all for root
-	user       string
-	uids, gids [2]int // first and number of those that belong to the user
-}
-
-// many reports whether the world has more than one user.
-func (m mapping) many() bool { return m.uids[1] > 0 && m.gids[1] > 0 }
-
-// mappingOf looks for the subordinate users and groups of a user, subuid(5).
-func mappingOf(uid int) mapping {
-	if uid == 0 {
-		return mapping{own: 1 << 16}
-	}
-	m := mapping{own: 1}
-	if _, err := exec.LookPath("newuidmap"); err != nil {
-		return m
-	}
-	if _, err := exec.LookPath("newgidmap"); err != nil {
-		return m
-	}
-	names := []string{strconv.Itoa(uid)}
-	if u, err := user.LookupId(names[0]); err == nil {
-		names = append(names, u.Username)
-	}
-	m.uids, m.gids = subordinates("/etc/subuid", names), subordinates("/etc/subgid", names)
-	return m
-}
-
-// subordinates returns the first range that a file such as /etc/subuid gives to
-// somebody called one of names.
-func subordinates(file string, names []string) [2]int {
-	data, err := os.ReadFile(file)
-	if err != nil {
-		return [2]int{}
-	}
-	for line := range bytes.Lines(data) {
-		words := strings.Split(strings.TrimSpace(string(line)), ":")
-		if len(words) != 3 || !contains(names, words[0]) {
-			continue
-		}
-		first, err := strconv.Atoi(words[1])
-		number, err2 := strconv.Atoi(words[2])
-		if err == nil && err2 == nil && first > 0 && number > 0 {
-			return [2]int{first, number}
-		}
-	}
-	return [2]int{}
-}
-
-func contains(words []string, word string) bool {
-	for _, w := range words {
-		if w == word {
-			return true
-		}
-	}
-	return false
-}
-
-// write maps the users of the process's user namespace with the programs that
-// may do so for an ordinary user.
-func (m mapping) write(pid int) error {
-	for _, t := range []struct {
-		program string
-		own     int
-		others  [2]int
-	}{{"newuidmap", os.Getuid(), m.uids}, {"newgidmap", os.Getgid(), m.gids}} {
-		cmd := exec.Command(t.program, strconv.Itoa(pid), "0", strconv.Itoa(t.own), "1",
-			"1", strconv.Itoa(t.others[0]), strconv.Itoa(t.others[1]))
-		if out, err := cmd.CombinedOutput(); err != nil {
-			return fmt.Errorf("map users with %s: %w: %s", t.program, err, bytes.TrimSpace(out))
-		}
-	}
-	return nil
-}
-
-// endRemains ends what is left of a world whose holder was killed. Its processes
-// may be of users whom only somebody inside can end.
-func (w *World) endRemains() error {
-	was, ok := w.recorded()
-	if !ok || was.User == 0 || was.User == userSpaceOf("self") {
-		return nil
-	}
-	var errs []error
-	eachProcess(func(pid int) bool {
-		if userSpaceOf(strconv.Itoa(pid)) != was.User {
-			return true
-		}
-		errs = append(errs, endFromInside(pid))
-		return userSpaceOf(strconv.Itoa(pid)) == was.User // one of them ends all
-	})
-	return errors.Join(errs...)
-}
-
-// endFromInside ends all processes of the user namespace of a process.
-func endFromInside(pid int) error {
-	fd, err := unix.PidfdOpen(pid, 0)
-	if err != nil {
-		return nil //nolint:nilerr // it has ended
-	}
-	pidfd := os.NewFile(uintptr(fd), "pidfd")
-	defer pidfd.Close()
-	self, err := os.Open("/proc/self/exe")
-	if err != nil {
-		return err
-	}
-	defer self.Close()
-	code := program.Door(goruntime.GOARCH, 3, unix.CLONE_NEWUSER)
-	if code == nil {
-		return nil
-	}
-	door, err := program.Open("netlab-door", code)
-	if err != nil {
-		return err
-	}
-	defer door.Close()
-	cmd := exec.Command(program.Path(door))
-	cmd.Args = []string{"netlab-door", "/proc/self/fd/4", "netlab"}
-	cmd.Env = []string{stageEnv + "=" + stageEnd, fmt.Sprintf("%s=%d", worldEnv, userSpaceOf(strconv.Itoa(pid)))}
-	cmd.ExtraFiles = []*os.File{pidfd, self}
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("end what is left of your labs: %w: %s", err, bytes.TrimSpace(out))
-	}
-	return nil
-}
-
-// endOthers ends all processes of this one's user namespace but itself.
-func endOthers() int {
-	mine := userSpaceOf("self")
-	if strconv.FormatUint(mine, 10) != os.Getenv(worldEnv) {
-		fmt.Fprintln(os.Stderr, "not let into their user namespace")
-		return 1
-	}
-	for again := true; again; {
-		again = false
-		eachProcess(func(pid int) bool {
-			if pid != os.Getpid() && userSpaceOf(strconv.Itoa(pid)) == mine {
-				again = again || holder{PID: pid}.end() == nil
-			}
-			return true
-		})
-	}
-	return 0
 }
