@@ -27,6 +27,8 @@ var imports = map[string][]string{
 	"verify":               {"labs", "provision"},
 	"verify/explain":       {"labs", "provision", "provision/netfilter", "trace", "verify"},
 	"verify/probe":         {"labs", "provision", "provision/netns", "verify"},
+	"bench":                {"labs", "provision", "provision/kernel"},
+	"bench/bare":           {}, // knows nothing of netlab
 	"cmd/netlab": {
 		"labs", "provision", "provision/kernel", "provision/netns", "provision/runfile", "provision/runtime",
 		"trace", "trace/capture", "verify", "verify/explain", "verify/probe",
@@ -38,8 +40,8 @@ var onlyIn = map[string]string{
 	"github.com/vishvananda/netlink":    "provision/kernel trace/capture verify/probe",
 	"github.com/vishvananda/netlink/nl": "provision/kernel verify/probe",
 	"github.com/vishvananda/netns":      "none",
-	"golang.org/x/sys/unix":             "provision/kernel provision/netns provision/program provision/runfile provision/runtime trace/capture verify/probe cmd/netlab",
-	"os/exec":                           "provision/kernel provision/netns cmd/netlab",
+	"golang.org/x/sys/unix":             "provision/kernel provision/netns provision/program provision/runfile provision/runtime trace/capture verify/probe cmd/netlab bench bench/bare",
+	"os/exec":                           "provision/kernel provision/netns cmd/netlab bench bench/bare",
 	"log":                               "none",
 	"testing":                           "provision/kerneltest",
 }

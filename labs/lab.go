@@ -1,6 +1,7 @@
 package labs
 
 import (
+	"bytes"
 	"fmt"
 	"net/netip"
 	"time"
@@ -27,7 +28,12 @@ type Lab struct {
 	Verify   []Expectation
 
 	index *index // nil in a Lab that Resolve has not made
+	text  []byte // of the lab file, nil if the lab is not just what it says
 }
+
+// MadeOf reports whether l is what Resolve makes of exactly this text, under l's
+// name.
+func (l *Lab) MadeOf(text []byte) bool { return l.text != nil && bytes.Equal(l.text, text) }
 
 // Subnet is a named range of addresses, one prefix for each address family.
 type Subnet struct {

@@ -21,7 +21,7 @@ const maxSize = 16 << 20
 // was found wrong, so that [Resolve] adds nothing that follows from it.
 func Parse(file string, data []byte) (*Spec, Diagnostics) {
 	r := &report{file: file}
-	s := &Spec{File: file, unreadable: true}
+	s := &Spec{File: file, text: data, unreadable: true}
 	if root := r.document(data); root != nil {
 		s.unreadable = false
 		d := &decoder{report: r, open: map[*yaml.Node]bool{}, structs: map[reflect.Type][]field{}}

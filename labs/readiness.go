@@ -45,6 +45,7 @@ func (l *Lab) WithoutContainers() *Lab {
 	is := *l
 	is.Pause = false
 	is.Pods = slices.Clone(l.Pods)
+	is.text = nil
 	for i := range is.Pods {
 		is.Pods[i].Containers = nil
 	}

@@ -30,7 +30,7 @@ func Resolve(s *Spec, opts Options) (*Lab, Diagnostics) {
 		report:   &report{file: s.File, found: slices.Clone(s.found)},
 		spec:     s,
 		doubt:    newDoubts(s),
-		lab:      &Lab{File: s.File},
+		lab:      &Lab{File: s.File, text: s.text},
 		names:    map[string]owner{},
 		bridgeBy: map[string]*bridge{},
 		nodeBy:   map[string]*node{},

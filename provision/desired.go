@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"netlab/labs"
+	"netlab/provision/kubeproxy"
 )
 
 // Names in the kernel that do not depend on the lab file.
@@ -56,6 +57,7 @@ type desired struct {
 	ipv6    bool
 	objects []Object
 	uplinks []uplink
+	proxy   kubeproxy.Shared
 }
 
 func (d *desired) add(objects ...Object) { d.objects = append(d.objects, objects...) }

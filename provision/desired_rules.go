@@ -19,7 +19,7 @@ func (d *desired) rulesets(n *labs.Node) {
 		var udp kubeproxy.UDPBackends
 		if n.Cluster {
 			ports := kubeproxy.Ports(d.lab, n, ipv6)
-			kubeproxy.Write(b, kubeproxy.ConfigOf(d.lab, n, ipv6), ports)
+			d.proxy.Write(b, kubeproxy.ConfigOf(d.lab, n, ipv6), ports)
 			udp = kubeproxy.UDPBackendsOf(ports)
 			d.networkRules(b, n, ipv6)
 		}

@@ -47,7 +47,7 @@ func commandGroups(sys system) []commandGroup {
 	return []commandGroup{
 		{"Labs", []*cli.Command{upCommand(sys), planCommand(sys), downCommand(sys), resetCommand(sys), listCommand(sys), statusCommand(sys)}},
 		{"Look and learn", []*cli.Command{verifyCommand(sys), traceCommand(sys), captureCommand(sys), execCommand(sys), shellCommand(sys), logsCommand(sys)}},
-		{"Lab files", []*cli.Command{initCommand(sys), validateCommand(sys)}},
+		{"Lab files", []*cli.Command{initCommand(sys), validateCommand(sys), explainCommand(sys), schemaCommand(sys)}},
 		{"This host", []*cli.Command{doctorCommand(sys), gcCommand(sys), reportCommand(sys)}},
 		{"This program", []*cli.Command{helpCommand(), completionCommand(sys), versionCommand(sys)}},
 	}

@@ -55,6 +55,7 @@ var fits = map[string]func(t *typed) []candidate{
 	"CONTAINER": (*typed).containers,
 	"GROUPS":    (*typed).groups,
 	"COMMAND":   (*typed).commands,
+	"KEY":       (*typed).keys,
 	"FILE":      files,
 	"DIR":       files,
 	"CMD":       files,
@@ -396,6 +397,27 @@ func (t *typed) containers() []candidate {
 		}
 		for _, c := range p.Containers {
 			list = append(list, candidate{c.Name, "container of " + podName(p)})
+		}
+	}
+	return list
+}
+
+// keys lists the keys of the lab file below the path that has been typed, and
+// offers to go on where there are some below them.
+func (t *typed) keys() []candidate {
+	at, path := labs.Format(), ""
+	if i := strings.LastIndexByte(t.word, '.'); i >= 0 {
+		var err error
+		if at, err = at.Find(t.word[:i]); err != nil {
+			return nil
+		}
+		path = t.word[:i+1]
+	}
+	var list []candidate
+	for _, k := range at.Keys {
+		list = append(list, candidate{path + k.Name, k.Doc})
+		if len(k.Keys) > 0 && t.word == path+k.Name {
+			list = append(list, candidate{path + k.Name + ".", "keys of it"})
 		}
 	}
 	return list

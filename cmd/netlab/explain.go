@@ -24,7 +24,8 @@ func (sys system) explainFailures(ctx context.Context, lab *labs.Lab, report *ve
 		return err
 	}
 	defer h.Close()
-	want := provision.Desired(lab).After(previous(h, lab.Name))
+	want := provision.Desired(lab)
+	want = want.After(previous(h, lab, want))
 	have, err := h.Observe(ctx, want.Hint())
 	if err != nil {
 		return fmt.Errorf("observe lab %s: %w", lab.Name, err)

@@ -81,7 +81,7 @@ func (sys system) prober(lab *labs.Lab) probe.Prober {
 
 // compare returns what would make the kernel equal to a lab.
 func compare(ctx context.Context, h host, lab *labs.Lab) (provision.Plan, error) {
-	want := provision.Desired(asReady(h, lab)).After(previous(h, lab.Name))
+	want := wanted(h, lab)
 	have, err := h.Observe(ctx, want.Hint())
 	if err != nil {
 		return provision.Plan{}, fmt.Errorf("observe lab %s: %w", lab.Name, err)

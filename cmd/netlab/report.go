@@ -159,7 +159,7 @@ func (e *evidence) collect(ctx context.Context, sys system, labArg, name string)
 	if err != nil {
 		e.add("diagnostics.txt", []byte(err.Error()+"\n"))
 	} else {
-		want = provision.Desired(asReady(h, lab)).After(previous(h, name))
+		want = wanted(h, lab)
 	}
 	have, err := h.Observe(ctx, want.Hint())
 	if err != nil {

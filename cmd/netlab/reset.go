@@ -139,7 +139,7 @@ type resetter struct {
 func (r resetter) run(ctx context.Context) (resetResult, error) {
 	out := r.opts.out
 	out.clock.start("observe")
-	want := provision.Desired(asReady(r.h, r.lab)).After(previous(r.h, r.lab.Name))
+	want := wanted(r.h, r.lab)
 	have, err := r.h.Observe(ctx, want.Hint())
 	if err != nil {
 		return resetResult{}, fmt.Errorf("observe lab %s: %w", r.lab.Name, err)

@@ -118,7 +118,7 @@ func inspect(ctx context.Context, sys system, lab *labs.Lab, out output) (labVie
 	}
 	defer h.Close()
 	out.clock.start("observe")
-	want := provision.Desired(asReady(h, lab)).After(previous(h, lab.Name))
+	want := wanted(h, lab)
 	have, err := h.Observe(ctx, want.Hint())
 	if err != nil {
 		return labView{}, fmt.Errorf("observe lab %s: %w", lab.Name, err)

@@ -18,7 +18,7 @@ var habits = map[string]string{
 	"ssh": "shell", "attach": "shell", "enter": "shell", "log": "logs",
 	"lint": "validate", "check": "validate", "new": "init", "generate": "init",
 	"redeploy": "reset", "restart": "reset", "prune": "gc", "clean": "gc", "cleanup": "gc",
-	"traceroute": "trace", "ping": "trace", "tcpdump": "exec", "man": "help",
+	"traceroute": "trace", "ping": "trace", "tcpdump": "exec", "docs": "explain", "doc": "explain", "man": "help",
 	"completions": "completion", "info": "doctor",
 }
 

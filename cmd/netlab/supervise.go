@@ -117,7 +117,7 @@ func settleReadiness(ctx context.Context, h host, lab *labs.Lab, want provision.
 	is := provision.Desired(asReady(h, lab))
 	for o := range is.All() {
 		if was, ok := want.Get(o.Key()); !ok || was != o {
-			if _, _, err := provision.Converge(ctx, h, is.After(previous(h, lab.Name)), provision.Options{}); err != nil {
+			if _, _, err := provision.Converge(ctx, h, is.After(previous(h, lab, is)), provision.Options{}); err != nil {
 				return err
 			}
 			break

@@ -121,7 +121,7 @@ func converge(ctx context.Context, h host, lab *labs.Lab, src source, opts upOpt
 		lab = lab.WithoutContainers()
 	}
 	opts.out.clock.start("observe")
-	want := provision.Desired(asReady(h, lab)).After(previous(h, lab.Name))
+	want := wanted(h, lab)
 	have, err := h.Observe(ctx, want.Hint())
 	if err != nil {
 		return upResult{}, fmt.Errorf("observe lab %s: %w", lab.Name, err)
@@ -201,18 +201,29 @@ func apply(ctx context.Context, h host, lab string, plan provision.Plan, out out
 		err, res.Count(provision.Done), len(plan.Steps), res.Count(provision.Failed), res.Count(provision.Skipped))
 }
 
+// wanted returns what lab is to be in the kernel, with the endpoints that its
+// running containers make, after what it was when it was applied last.
+func wanted(h host, lab *labs.Lab) provision.State {
+	want := provision.Desired(asReady(h, lab))
+	return want.After(previous(h, lab, want))
+}
+
 // previous returns what the lab looked like when it was applied last, or an
-// empty state.
-func previous(h host, name string) provision.State {
-	file, data, err := h.LoadLab(name)
+// empty state. Mostly its file has not changed since, and it is the same as what
+// is wanted now; which endpoints are ready is of no interest.
+func previous(h host, lab *labs.Lab, want provision.State) provision.State {
+	file, data, err := h.LoadLab(lab.Name)
 	if err != nil {
-		return provision.State{Lab: name}
+		return provision.State{Lab: lab.Name}
 	}
-	lab, _ := labs.LoadAs(name, file, data)
-	if lab == nil {
-		return provision.State{Lab: name}
+	if lab.MadeOf(data) {
+		return want
 	}
-	return provision.Desired(lab)
+	was, _ := labs.LoadAs(lab.Name, file, data)
+	if was == nil {
+		return provision.State{Lab: lab.Name}
+	}
+	return provision.Desired(was)
 }
 
 func planCommand(sys system) *cli.Command {
@@ -265,7 +276,7 @@ func planLab(ctx context.Context, sys system, lab *labs.Lab, out output) (provis
 	defer out.clock.stop()
 	for deadline := time.Now().Add(readyWithin); ; {
 		out.clock.start("observe")
-		want := provision.Desired(asReady(h, lab)).After(previous(h, lab.Name))
+		want := wanted(h, lab)
 		have, err := h.Observe(ctx, want.Hint())
 		if err != nil {
 			return provision.Plan{}, fmt.Errorf("observe lab %s: %w", lab.Name, err)

@@ -149,15 +149,15 @@ func (h *Host) RemoveForeignRules(ctx context.Context, ns string) ([]string, err
 		return removed, nil
 	}
 	for _, ipv6 := range []bool{false, true} {
-		if err := h.emptyTables(ctx, ns, ipv6); err != nil {
+		if err := h.clearTables(ctx, ns, ipv6); err != nil {
 			return nil, fmt.Errorf("remove the rules of %s: %w", ns, err)
 		}
 	}
 	return removed, nil
 }
 
-// emptyTables removes all chains and rules of a family.
-func (h *Host) emptyTables(ctx context.Context, ns string, ipv6 bool) error {
+// clearTables removes all chains and rules of a family.
+func (h *Host) clearTables(ctx context.Context, ns string, ipv6 bool) error {
 	if empty, err := h.noTables(ns, ipv6); err != nil || empty {
 		return err
 	}

@@ -47,9 +47,9 @@ type Host struct {
 
 var _ provision.Kernel = (*Host)(nil)
 
-// poolThreads is how many threads go into namespaces: one lock in the kernel
-// makes more of them useless.
-const poolThreads = 4
+// spareThreads is how many threads beside [netns.Threads] go into namespaces:
+// those start programs that write and read rules.
+const spareThreads = 2
 
 // Open returns the kernel of this host. It fails if the process may not manage
 // namespaces, and says what to do about it.
@@ -64,7 +64,7 @@ func Open(opts Options) (*Host, error) {
 	if err != nil {
 		return nil, err
 	}
-	pool := netns.NewPool(poolThreads)
+	pool := netns.NewPool(netns.Threads() + spareThreads)
 	return &Host{dir: dir, program: opts.Program, pool: pool, spaces: newSpaces(pool), prepared: map[string]bool{}, pauses: map[string]runtime.Identity{}}, nil
 }
 

@@ -114,13 +114,19 @@ func (h *Host) readRules(ctx context.Context, ns string, ipv6 bool) (ruleList, e
 	if err != nil || empty {
 		return ruleList{}, err
 	}
+	return h.readTables(ctx, ns, ipv6, "")
+}
+
+// readTables does so where there may be some. It is faster where it finds what is
+// expected.
+func (h *Host) readTables(ctx context.Context, ns string, ipv6 bool, expected netfilter.Text) (ruleList, error) {
 	name := program("save", ipv6)
 	save, err := h.runTables(ctx, ns, name, nil)
 	if err != nil {
 		return ruleList{}, err
 	}
 	list := ruleList{unreadable: unreadableTables(save)}
-	if list.owned, list.foreign, err = netfilter.Parse(save); err != nil {
+	if list.owned, list.foreign, err = netfilter.ParseExpecting(save, expected); err != nil {
 		return ruleList{}, fmt.Errorf("%s: %w", name, err)
 	}
 	return list, nil
@@ -139,19 +145,30 @@ func unreadableTables(save []byte) []string {
 	return names
 }
 
-// rulesets reads the rules of both families in a namespace.
-func (h *Host) rulesets(ctx context.Context, ns string, w wish) ([]provision.Object, error) {
+// rulesets reads the rules of both families in a namespace that was looked at.
+func (h *Host) rulesets(ctx context.Context, v *view, w wish) ([]provision.Object, error) {
 	var sets []provision.Object
-	for _, ipv6 := range []bool{false, true} {
-		list, err := h.readRules(ctx, ns, ipv6)
+	for i, ipv6 := range []bool{false, true} {
+		if !v.tables[i] {
+			continue
+		}
+		set := provision.Ruleset{NS: v.name, IPv6: ipv6}
+		wanted, known := w.state.Get(set.Key())
+		if known {
+			set.Text = wanted.(provision.Ruleset).Text
+		}
+		list, err := h.readTables(ctx, v.name, ipv6, set.Text)
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil, nil // it vanished under way
+		}
 		if err != nil {
 			return nil, fmt.Errorf("read rules: %w", err)
 		}
-		set := provision.Ruleset{NS: ns, IPv6: ipv6, Text: list.owned, Unreadable: strings.Join(list.unreadable, ", ")}
-		if list.owned == "" && (set.Unreadable == "" || !w.has(set.Key())) {
+		set.Text, set.Unreadable = list.owned, strings.Join(list.unreadable, ", ")
+		if list.owned == "" && (set.Unreadable == "" || !known) {
 			continue
 		}
-		if wanted, ok := w.state.Get(set.Key()); ok {
+		if known {
 			set.UDP = wanted.(provision.Ruleset).UDP
 		}
 		sets = append(sets, set)
@@ -228,11 +245,14 @@ func (h *Host) doRuleset(ctx context.Context, s provision.Step) error {
 func (h *Host) noTables(ns string, ipv6 bool) (bool, error) {
 	var empty bool
 	err := h.within(ns, func() error {
-		empty = noLegacyTables(ipv6) && noNFTables(ipv6)
+		empty = emptyTables(ipv6)
 		return nil
 	})
 	return empty, err
 }
+
+// emptyTables is noTables for the namespace of the calling thread.
+func emptyTables(ipv6 bool) bool { return noLegacyTables(ipv6) && noNFTables(ipv6) }
 
 // noLegacyTables looks at the namespace of the calling thread.
 func noLegacyTables(ipv6 bool) bool {

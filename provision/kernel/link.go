@@ -260,21 +260,26 @@ func setMaster(sp *space, dev, master int) error {
 // namespaceID returns the number by which c's namespace knows the one that is
 // open as ns, or -1.
 func namespaceID(c *conn, ns *os.File) (int, error) {
+	id, err := namespaceIDOf(c, int(ns.Fd()))
+	if err != nil {
+		return -1, fmt.Errorf("ask for the id of %s: %w", ns.Name(), err)
+	}
+	return id, nil
+}
+
+func namespaceIDOf(c *conn, ns int) (int, error) {
 	const (
 		nsid = 1 // NETNSA_NSID
 		fd   = 3 // NETNSA_FD
 	)
 	id := -1
 	err := c.do(request(unix.RTM_GETNSID, 0, nl.NewRtGenMsg(),
-		nl.NewRtAttr(fd, nl.Uint32Attr(uint32(ns.Fd())))), func(m []byte) {
+		nl.NewRtAttr(fd, nl.Uint32Attr(uint32(ns)))), func(m []byte) {
 		for kind, v := range attributes(m[min(len(m), 4):]) {
 			if kind == nsid {
 				id = int(int32(u32(v)))
 			}
 		}
 	})
-	if err != nil {
-		return -1, fmt.Errorf("ask for the id of %s: %w", ns.Name(), err)
-	}
-	return id, nil
+	return id, err
 }

@@ -10,7 +10,6 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -20,7 +19,7 @@ import (
 	"netlab/provision/netns"
 )
 
-// observers is how many namespaces are read at the same time.
+// observers is how many programs read rules at the same time.
 const observers = 4
 
 // Observe implements [provision.Kernel].
@@ -34,16 +33,26 @@ func (h *Host) Observe(ctx context.Context, want provision.State) (provision.Sta
 	}
 	w := newWish(want)
 	views := make([]*view, len(names))
-	if err := parallel(ctx, len(names), func(i int) (err error) {
-		views[i], err = h.look(ctx, names[i], w)
+	held := heldFiles{}
+	defer held.close()
+	// Programs that read rules run beside the rest.
+	rules, stop := newRuleReaders(ctx, h, w, len(names))
+	err = h.visitAll(ctx, len(names), func(t *tour, i int) error {
+		v, err := h.look(t, names[i], w, &held)
 		if errors.Is(err, fs.ErrNotExist) {
-			err = nil // it vanished under way
+			return nil // it vanished under way
 		}
 		if err != nil {
-			err = fmt.Errorf("read namespace %s: %w", names[i], err)
+			return fmt.Errorf("read namespace %s: %w", names[i], err)
 		}
-		return err
-	}); err != nil {
+		views[i] = v
+		if v != nil && v.readsRules {
+			rules <- v
+		}
+		return nil
+	})
+	close(rules)
+	if err := errors.Join(err, stop()); err != nil {
 		return provision.State{}, err
 	}
 
@@ -54,6 +63,7 @@ func (h *Host) Observe(ctx context.Context, want provision.State) (provision.Sta
 		if v != nil {
 			byName[v.name] = v
 			objects = append(objects, v.objects...)
+			objects = append(objects, v.rulesets...)
 			maps.Copy(secondary, v.secondary)
 		}
 	}
@@ -64,7 +74,7 @@ func (h *Host) Observe(ctx context.Context, want provision.State) (provision.Sta
 	if host != nil {
 		byName[hostNS] = host.view
 	}
-	cables, err := h.cables(ctx, byName, w)
+	cables, err := h.cables(byName, w)
 	if err != nil {
 		return provision.State{}, err
 	}
@@ -103,11 +113,15 @@ type wish struct {
 	rulesets map[string]bool               // namespaces with any
 	claimed  map[provision.Key]bool        // what the wanted objects are called
 	veths    []provision.Veth
-	host     bool // something on the host
+	far      map[string][]string // namespace -> those to which it has cables, by their first ends
+	host     bool                // something on the host
 }
 
 func newWish(want provision.State) wish {
-	w := wish{state: want, sysctls: map[string][]provision.Sysctl{}, rulesets: map[string]bool{}, claimed: map[provision.Key]bool{}}
+	w := wish{
+		state: want, sysctls: map[string][]provision.Sysctl{}, rulesets: map[string]bool{}, far: map[string][]string{},
+		claimed: map[provision.Key]bool{},
+	}
 	for o := range want.All() {
 		for _, k := range o.Claims() {
 			w.claimed[k] = true
@@ -119,6 +133,9 @@ func newWish(want provision.State) wish {
 			w.rulesets[o.NS] = true
 		case provision.Veth:
 			w.veths = append(w.veths, o)
+			if o.A.NS != o.B.NS && o.B.NS != hostNS && !slices.Contains(w.far[o.A.NS], o.B.NS) {
+				w.far[o.A.NS] = append(w.far[o.A.NS], o.B.NS)
+			}
 			w.host = w.host || o.B.NS == hostNS
 		case provision.HostRule, provision.HostForwarding:
 			w.host = true
@@ -138,17 +155,23 @@ type view struct {
 	objects []provision.Object
 	devices []device
 	byName  map[string]device
+	byIndex map[int]int     // in devices; see withIndex
 	cabled  map[string]bool // links that are ends of wanted cables
+	ids     map[string]int  // by which numbers others are known here
+
+	readsRules bool
+	tables     [2]bool // there may be rules of IPv4, of IPv6
+	rulesets   []provision.Object
 
 	secondary map[provision.Key]bool // addresses that are
 }
 
-// look reads the namespace called name. It returns nil if that is none of the
-// lab's business.
-func (h *Host) look(ctx context.Context, name string, w wish) (*view, error) {
+// look reads the namespace called name, all but the text of its rules. It
+// returns nil if that is none of the lab's business.
+func (h *Host) look(t *tour, name string, w wish, held *heldFiles) (*view, error) {
 	v := &view{name: name, cabled: map[string]bool{}, secondary: map[provision.Key]bool{}}
 	key := provision.Namespace{Name: name}.Key()
-	sp, err := h.spaces.acquire(name)
+	sp, err := h.spaces.visit(t.visitor, name)
 	if errors.Is(err, netns.ErrNoNamespace) {
 		condition := provision.Foreign
 		if netns.IsRemains(name) {
@@ -183,29 +206,29 @@ func (h *Host) look(ctx context.Context, name string, w wish) (*view, error) {
 	if err := v.read(sp.conn, w); err != nil {
 		return nil, err
 	}
-	sysctls, err := h.sysctls(name, w.sysctls[name])
+	parameters, err := sysctls(sp.conn, &t.proc, w.sysctls[name])
 	if err != nil {
 		return nil, fmt.Errorf("read sysctls: %w", err)
 	}
 	if w.has(key) {
-		changed, err := h.watch(v, w, sysctls)
+		changed, err := h.watch(v, w, parameters)
 		if err != nil {
 			return nil, fmt.Errorf("read sysctls: %w", err)
 		}
-		sysctls = append(sysctls, changed...)
+		parameters = append(parameters, changed...)
 	}
-	for _, s := range sysctls {
+	for _, s := range parameters {
 		v.objects = append(v.objects, s)
+	}
+	if v.ids, err = held.ids(sp.conn, w.far[name]); err != nil {
+		return nil, err
 	}
 	// Reading rules takes longer than all the rest. Those of a namespace that
 	// is to go, go with it, and are nobody's business.
 	_, kind, _ := strings.Cut(strings.TrimPrefix(mark, "netlab:"), ":")
 	if w.rulesets[name] || (w.has(key) && !strings.HasPrefix(kind, "pod:")) {
-		rulesets, err := h.rulesets(ctx, name, w)
-		if err != nil {
-			return nil, err
-		}
-		v.objects = append(v.objects, rulesets...)
+		v.tables = [2]bool{!emptyTables(false), !emptyTables(true)}
+		v.readsRules = v.tables[0] || v.tables[1]
 	}
 	ns := v.objects[0].(provision.Namespace)
 	ns.Names = namesLinked(name, h.dir.etcOf(name))
@@ -370,44 +393,54 @@ func isLoAddr(p netip.Prefix) bool {
 }
 
 // cables finds the wanted cables whose ends are connected.
-func (h *Host) cables(ctx context.Context, views map[string]*view, w wish) ([]provision.Object, error) {
-	found := make([]provision.Object, len(w.veths))
-	err := parallel(ctx, len(w.veths), func(i int) error {
-		a, b := w.veths[i].A, w.veths[i].B
+func (h *Host) cables(views map[string]*view, w wish) ([]provision.Object, error) {
+	var cables []provision.Object
+	for _, cable := range w.veths {
+		a, b := cable.A, cable.B
 		if views[a.NS] == nil || views[b.NS] == nil {
-			return nil
+			continue
 		}
 		da, ok := views[a.NS].byName[a.Name]
 		if !ok || da.kind != "veth" {
-			return nil
+			continue
 		}
 		id := -1
 		if a.NS != b.NS {
-			var err error
-			if id, err = h.idOf(a.NS, b.NS); err != nil {
-				if isGone(err) || errors.Is(err, netns.ErrNoNamespace) {
-					return nil // vanished under way
+			var known bool
+			if id, known = views[a.NS].ids[b.NS]; !known {
+				var err error
+				if id, err = h.idOf(a.NS, b.NS); err != nil {
+					if isGone(err) || errors.Is(err, netns.ErrNoNamespace) {
+						continue // vanished under way
+					}
+					return nil, err
 				}
-				return err
 			}
 		}
 		// The other end may have another name by now.
-		for _, db := range views[b.NS].devices {
-			if db.index == da.link && connected(a.NS, da, b.NS, db, id) {
-				found[i] = vethOf(a.NS, da, b.NS, db)
-			}
-		}
-		return nil
-	})
-	var cables []provision.Object
-	for _, o := range found {
-		if v, ok := o.(provision.Veth); ok {
-			views[v.A.NS].cabled[v.A.Name] = true
-			views[v.B.NS].cabled[v.B.Name] = true
-			cables = append(cables, v)
+		db, ok := views[b.NS].withIndex(da.link)
+		if ok && connected(a.NS, da, b.NS, db, id) {
+			views[a.NS].cabled[da.name] = true
+			views[b.NS].cabled[db.name] = true
+			cables = append(cables, vethOf(a.NS, da, b.NS, db))
 		}
 	}
-	return cables, err
+	return cables, nil
+}
+
+// withIndex returns the link that has an index.
+func (v *view) withIndex(index int) (device, bool) {
+	if v.byIndex == nil {
+		v.byIndex = make(map[int]int, len(v.devices))
+		for i, d := range v.devices {
+			v.byIndex[d.index] = i
+		}
+	}
+	i, ok := v.byIndex[index]
+	if !ok {
+		return device{}, false
+	}
+	return v.devices[i], true
 }
 
 // idOf returns the number by which namespace a knows namespace b, or -1.
@@ -458,40 +491,4 @@ func (v *view) links() []provision.Object {
 		}
 	}
 	return links
-}
-
-// parallel calls fn for 0 to n-1, several at a time, until one fails or ctx is
-// cancelled.
-func parallel(ctx context.Context, n int, fn func(i int) error) error {
-	var mu sync.Mutex
-	var first error
-	next := 0
-	take := func() (int, bool) {
-		mu.Lock()
-		defer mu.Unlock()
-		if first == nil {
-			first = ctx.Err()
-		}
-		if first != nil || next == n {
-			return 0, false
-		}
-		next++
-		return next - 1, true
-	}
-	var wg sync.WaitGroup
-	for range min(n, observers) {
-		wg.Go(func() {
-			for i, ok := take(); ok; i, ok = take() {
-				if err := fn(i); err != nil {
-					mu.Lock()
-					if first == nil {
-						first = err
-					}
-					mu.Unlock()
-				}
-			}
-		})
-	}
-	wg.Wait()
-	return first
 }

@@ -5,9 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"sync"
-	"syscall"
 
 	"golang.org/x/sys/unix"
 
@@ -65,19 +63,37 @@ func (s *spaces) acquire(name string) (*space, error) {
 	}
 	s.mu.Unlock()
 
-	ns, err := openNS(name)
+	var sp *space
+	err = s.pool.Visit(func(v *netns.Visitor) error {
+		sp, err = s.visit(v, name)
+		return err
+	})
+	return sp, err
+}
+
+// visit is acquire on a thread that v moves into the namespace.
+func (s *spaces) visit(v *netns.Visitor, name string) (*space, error) {
+	fd, err := openFD(name)
 	if err != nil {
 		return nil, err
 	}
-	defer ns.Close()
-	if inode, err = inodeOfFile(ns); err != nil {
+	defer unix.Close(fd)
+	inode, err := inodeOfFD(fd)
+	if err != nil {
 		return nil, err
 	}
+	if err := v.Enter(fd); err != nil {
+		return nil, fmt.Errorf("namespace %s: %w", name, err)
+	}
+	s.mu.Lock()
+	if sp := s.open[name]; sp != nil && sp.inode == inode {
+		s.use(sp)
+		s.mu.Unlock()
+		return sp, nil
+	}
+	s.mu.Unlock()
 	sp := &space{name: name, inode: inode}
-	if err := s.pool.Enter(ns, func() (err error) {
-		sp.conn, err = dial()
-		return err
-	}); err != nil {
+	if sp.conn, err = dial(); err != nil {
 		return nil, fmt.Errorf("namespace %s: %w", name, err)
 	}
 	return s.add(sp), nil
@@ -262,10 +278,10 @@ func inodeOf(name string) (uint64, error) {
 	return st.Ino, nil
 }
 
-func inodeOfFile(f *os.File) (uint64, error) {
-	fi, err := f.Stat()
-	if err != nil {
-		return 0, err
+func inodeOfFD(fd int) (uint64, error) {
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		return 0, fmt.Errorf("look at a namespace: %w", err)
 	}
-	return fi.Sys().(*syscall.Stat_t).Ino, nil
+	return st.Ino, nil
 }

@@ -39,8 +39,10 @@ func sysctlPath(s provision.Sysctl) (string, error) {
 
 // readSysctl reads a parameter in the namespace of the calling thread. Several
 // numbers come with one space between them.
-func readSysctl(path string) (string, error) {
-	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+func readSysctl(path string) (string, error) { return readSysctlAt(unix.AT_FDCWD, path) }
+
+func readSysctlAt(dir int, path string) (string, error) {
+	fd, err := unix.Openat(dir, path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return "", &fs.PathError{Op: "open", Path: path, Err: err}
 	}
@@ -57,8 +59,10 @@ func readSysctl(path string) (string, error) {
 //
 // It and readSysctl do without [os.File], whose dealings with the poller cost
 // more than the kernel's work.
-func writeSysctl(path, value string) error {
-	fd, err := unix.Open(path, unix.O_WRONLY|unix.O_CLOEXEC, 0)
+func writeSysctl(path, value string) error { return writeSysctlAt(unix.AT_FDCWD, path, value) }
+
+func writeSysctlAt(dir int, path, value string) error {
+	fd, err := unix.Openat(dir, path, unix.O_WRONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return &fs.PathError{Op: "open", Path: path, Err: err}
 	}
@@ -131,34 +135,36 @@ func (f *freshSysctls) value(s provision.Sysctl) (string, error) {
 	return v, nil
 }
 
-// sysctls reads those of wanted, all of one namespace, that exist.
-func (h *Host) sysctls(ns string, wanted []provision.Sysctl) ([]provision.Sysctl, error) {
-	var found []provision.Sysctl
-	err := h.pool.Do(ns, func() error {
-		for _, s := range wanted {
+// sysctls reads those of wanted, all of one namespace, that exist. The calling
+// thread is in the namespace, and so is c.
+func sysctls(c *conn, proc *procSys, wanted []provision.Sysctl) ([]provision.Sysctl, error) {
+	found := make([]provision.Sysctl, 0, len(wanted))
+	var told netconf
+	for _, s := range wanted {
+		v, ok := told.value(c, s.Name)
+		if !ok {
 			path, err := sysctlPath(s)
 			if err != nil {
-				return err
+				return nil, err
 			}
-			v, err := readSysctl(path)
+			v, err = proc.read(path)
 			if errors.Is(err, fs.ErrNotExist) {
 				continue
 			}
 			if err != nil {
-				return err
+				return nil, err
 			}
-			if v != settable(s) {
-				s.Value = v
-			}
-			found = append(found, s)
 		}
-		return nil
-	})
-	return found, err
+		if v != settable(s) {
+			s.Value = v
+		}
+		found = append(found, s)
+	}
+	return found, nil
 }
 
 // hasIPv6 reports whether the kernel speaks IPv6 at all.
-func hasIPv6() bool {
+var hasIPv6 = sync.OnceValue(func() bool {
 	_, err := os.Stat("/proc/sys/net/ipv6")
 	return err == nil
-}
+})

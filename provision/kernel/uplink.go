@@ -31,6 +31,15 @@ func openNS(name string) (*os.File, error) {
 	return netns.Open(name)
 }
 
+// openFD is openNS for those who open many. The caller closes it, and must not
+// be a visitor of another namespace where the host's is meant.
+func openFD(name string) (int, error) {
+	if name == hostNS {
+		return unix.Open("/proc/thread-self/ns/net", unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	}
+	return netns.OpenFD(name)
+}
+
 // within runs fn on a thread that is in the namespace called name, or in the
 // host's own.
 func (h *Host) within(name string, fn func() error) error {

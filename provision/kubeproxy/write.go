@@ -2,6 +2,7 @@ package kubeproxy
 
 import (
 	"net/netip"
+	"slices"
 
 	"netlab/provision/netfilter"
 )
@@ -27,6 +28,34 @@ const largeCluster = 1000
 
 // Write adds the rules of a kube-proxy set up as c says that serves ports.
 func Write(b *netfilter.Builder, c Config, ports []ServicePort) {
+	var shared Shared
+	shared.Write(b, c, ports)
+}
+
+// Shared remembers the rules of service ports, which on most nodes of a cluster
+// are the same. The zero Shared remembers nothing yet; it serves one goroutine.
+type Shared struct {
+	ports map[sharedKey]sharedPort
+}
+
+// sharedKey tells the ports of a cluster apart.
+type sharedKey struct {
+	service, name string
+	port          uint16
+	protocol      string
+	ipv6          bool
+}
+
+// sharedPort is rules and what they were made of.
+type sharedPort struct {
+	port   ServicePort
+	config Config
+	terse  bool
+	rules  netfilter.Part
+}
+
+// Write is the package's [Write].
+func (s *Shared) Write(b *netfilter.Builder, c Config, ports []ServicePort) {
 	endpoints := 0
 	for i := range ports {
 		endpoints += len(ports[i].Endpoints)
@@ -36,10 +65,46 @@ func Write(b *netfilter.Builder, c Config, ports []ServicePort) {
 	w.masquerade()
 	w.firewall()
 	for i := range ports {
-		w.port(&ports[i])
+		s.port(&w, &ports[i])
 	}
 	w.nodePorts()
 	w.forward()
+}
+
+// port adds the rules of one port, from memory if it can.
+func (s *Shared) port(w *writer, p *ServicePort) {
+	key := sharedKey{p.Namespace + "/" + p.Service, p.Name, p.Port, p.Protocol, w.config.IPv6}
+	known, ok := s.ports[key]
+	if ok && known.terse == w.terse && known.config.sameFor(p, &w.config) && known.port.sameAs(p) {
+		w.b.Add(known.rules)
+		return
+	}
+	rules := w.b.Record(func() { w.port(p) })
+	if s.ports == nil {
+		s.ports = map[sharedKey]sharedPort{}
+	}
+	s.ports[key] = sharedPort{*p, w.config, w.terse, rules}
+}
+
+// sameFor reports whether two set-ups have the same rules for p. The node's own
+// address counts only in the source ranges of load balancers, and those for
+// NodePorts are not among the rules of a port.
+func (c *Config) sameFor(p *ServicePort, other *Config) bool {
+	return c.IPv6 == other.IPv6 && c.ClusterCIDR == other.ClusterCIDR && c.MasqueradeAll == other.MasqueradeAll &&
+		(len(p.SourceRanges) == 0 || c.NodeIP == other.NodeIP)
+}
+
+// sameAs reports whether two ports have the same rules. Where an endpoint is
+// counts only for policies that ask for it.
+func (p *ServicePort) sameAs(other *ServicePort) bool {
+	local := p.usesLocal()
+	return p.Namespace == other.Namespace && p.Service == other.Service && p.Name == other.Name && p.Protocol == other.Protocol &&
+		p.ClusterIP == other.ClusterIP && p.Port == other.Port && p.NodePort == other.NodePort && p.HealthCheckNodePort == other.HealthCheckNodePort &&
+		slices.Equal(p.ExternalIPs, other.ExternalIPs) && slices.Equal(p.LoadBalancerIPs, other.LoadBalancerIPs) && slices.Equal(p.SourceRanges, other.SourceRanges) &&
+		p.InternalLocal == other.InternalLocal && p.ExternalLocal == other.ExternalLocal && p.Affinity == other.Affinity &&
+		slices.EqualFunc(p.Endpoints, other.Endpoints, func(a, b Endpoint) bool {
+			return a.Addr == b.Addr && a.Terminating == b.Terminating && (!local || a.Local == b.Local)
+		})
 }
 
 // writer adds rules to a builder.

@@ -10,7 +10,14 @@ import "fmt"
 type Builder struct {
 	family family
 	tables tables
+	record *Part // what is added is noted down here, too, unless nil
 }
+
+// Part is rules that one Builder brought into canonical form, for others to add
+// as they are.
+type Part struct{ lines []partLine }
+
+type partLine struct{ table, chain, rule string } // rule "" is the chain alone
 
 // NewBuilder returns a Builder for the rules of one address family.
 func NewBuilder(ipv6 bool) *Builder {
@@ -28,6 +35,35 @@ func (b *Builder) Chain(table, name string) {
 		panic(fmt.Sprintf("netfilter: chain %s is not ours", name))
 	}
 	b.tables.table(table).add(name)
+	b.note(partLine{table, name, ""})
+}
+
+// Record calls add, which gives b chains and rules at the end of chains, and
+// returns what it gave.
+func (b *Builder) Record(add func()) Part {
+	var p Part
+	before := b.record
+	b.record = &p
+	defer func() { b.record = before }()
+	add()
+	return p
+}
+
+func (b *Builder) note(l partLine) {
+	if b.record != nil {
+		b.record.lines = append(b.record.lines, l)
+	}
+}
+
+// Add adds what another Builder of the same address family recorded.
+func (b *Builder) Add(p Part) {
+	for _, l := range p.lines {
+		c := b.tables.table(l.table).add(l.chain)
+		if l.rule != "" {
+			c.rules = append(c.rules, l.rule)
+		}
+		b.note(l)
+	}
 }
 
 // Append adds a rule at the end of a chain: one of ours, or any other if the
@@ -35,11 +71,16 @@ func (b *Builder) Chain(table, name string) {
 // it to iptables: a comment is one argument and carries no quotes.
 func (b *Builder) Append(table, chain string, args ...string) {
 	c := b.tables.table(table).add(chain)
-	c.rules = append(c.rules, b.rule(chain, args))
+	line := b.rule(chain, args)
+	c.rules = append(c.rules, line)
+	b.note(partLine{table, chain, line})
 }
 
 // Prepend is like Append but adds the rule at the beginning.
 func (b *Builder) Prepend(table, chain string, args ...string) {
+	if b.record != nil {
+		panic("netfilter: only what is appended can be recorded")
+	}
 	c := b.tables.table(table).add(chain)
 	c.rules = append([]string{b.rule(chain, args)}, c.rules...)
 }

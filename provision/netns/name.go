@@ -33,23 +33,11 @@ func Path(name string) (string, error) {
 // until it is closed. The error is [fs.ErrNotExist] if there is no such name
 // and [ErrNoNamespace] if something else has it.
 func Open(name string) (*os.File, error) {
-	path, err := Path(name)
+	fd, err := OpenFD(name)
 	if err != nil {
 		return nil, err
 	}
-	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
-	if errors.Is(err, unix.ELOOP) {
-		return nil, fmt.Errorf("%s %w", path, ErrNoNamespace)
-	}
-	if err != nil {
-		return nil, &fs.PathError{Op: "open", Path: path, Err: err}
-	}
-	kind, err := unix.IoctlRetInt(fd, unix.NS_GET_NSTYPE) // ENOTTY unless it is in nsfs
-	if err != nil || kind != unix.CLONE_NEWNET {
-		unix.Close(fd)
-		return nil, fmt.Errorf("%s %w", path, ErrNoNamespace)
-	}
-	return os.NewFile(uintptr(fd), path), nil
+	return os.NewFile(uintptr(fd), filepath.Join(Dir, name)), nil
 }
 
 // IsNamespace reports whether name stands for a namespace of any type. It is
@@ -96,11 +84,11 @@ func List(prefix string) ([]string, error) {
 // bind gives the calling thread's network namespace the name that path stands
 // for. The name must be free.
 func bind(path string) error {
-	f, err := os.OpenFile(path, os.O_RDONLY|os.O_CREATE|os.O_EXCL, 0)
+	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CREAT|unix.O_EXCL|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return err
+		return &fs.PathError{Op: "open", Path: path, Err: err}
 	}
-	f.Close()
+	unix.Close(fd)
 	if err := unix.Mount("/proc/thread-self/ns/net", path, "none", unix.MS_BIND, ""); err != nil {
 		return errors.Join(&fs.PathError{Op: "mount", Path: path, Err: err}, os.Remove(path))
 	}
