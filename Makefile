@@ -34,7 +34,7 @@ chaos: deps ## break labs at random and see them mended: ROUNDS=1000 SEED=0 (nee
 	$(GO) test ./cmd/netlab -count=1 -timeout 0 -v -run TestPrivilegedChaos -chaos $(ROUNDS) -chaos-seed $(SEED)
 
 golden: ## rewrite golden files; read the diff before you commit
-	$(GO) test ./labs ./provision/... ./trace ./verify -update
+	$(GO) test ./graph ./labs ./provision/... ./trace ./verify -update
 	UPDATE_SCRIPTS=1 $(GO) test ./cmd/netlab -run Script
 
 fuzz: ## fuzz the lab file parser for a minute

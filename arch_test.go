@@ -22,7 +22,9 @@ var imports = map[string][]string{
 	"provision/kernel":     {"labs", "provision", "provision/kubeproxy", "provision/netfilter", "provision/netns", "provision/runfile", "provision/runtime"},
 	"provision/fake":       {"labs", "provision"},
 	"provision/kerneltest": {"labs", "provision", "provision/netfilter"},
-	"trace":                {"labs", "provision", "provision/netfilter"},
+	"page":                 {},
+	"graph":                {"labs", "page", "provision/netfilter"}, // what a node's chains hold is netfilter's to say
+	"trace":                {"labs", "page", "provision", "provision/netfilter"},
 	"trace/capture":        {"labs", "provision/netns", "trace"},
 	"verify":               {"labs", "provision"},
 	"verify/explain":       {"labs", "provision", "provision/netfilter", "trace", "verify"},
@@ -30,7 +32,7 @@ var imports = map[string][]string{
 	"bench":                {"labs", "provision", "provision/kernel"},
 	"bench/bare":           {}, // knows nothing of netlab
 	"cmd/netlab": {
-		"labs", "provision", "provision/kernel", "provision/netns", "provision/runfile", "provision/runtime",
+		"graph", "labs", "provision", "provision/kernel", "provision/netfilter", "provision/netns", "provision/runfile", "provision/runtime",
 		"trace", "trace/capture", "verify", "verify/explain", "verify/probe",
 	},
 }

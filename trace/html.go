@@ -6,6 +6,8 @@ import (
 	"html/template"
 	"io"
 	"strings"
+
+	base "netlab/page"
 )
 
 //go:embed page.html
@@ -13,6 +15,8 @@ var pageText string
 
 // page is what the HTML form of a report shows.
 type page struct {
+	Style              template.CSS
+	Theme              template.JS
 	Lab, Verdict, Last string
 	Width, Height      int
 	Boxes              []pageBox
@@ -79,7 +83,7 @@ func WriteHTML(w io.Writer, r Report) error {
 }
 
 func newPage(r *Report) page {
-	p := page{Lab: r.Lab, Verdict: r.Verdict(), Last: r.LastLine()}
+	p := page{Style: template.CSS(base.Style()), Theme: template.JS(base.Theme), Lab: r.Lab, Verdict: r.Verdict(), Last: r.LastLine()}
 	d := newDrawing(r)
 	p.Boxes, p.Cables, p.Width, p.Height = d.boxes, d.cables, d.width, d.height
 	for _, way := range []struct {

@@ -46,7 +46,7 @@ func newApp(sys system) *cli.App {
 func commandGroups(sys system) []commandGroup {
 	return []commandGroup{
 		{"Labs", []*cli.Command{upCommand(sys), planCommand(sys), downCommand(sys), resetCommand(sys), listCommand(sys), statusCommand(sys)}},
-		{"Look and learn", []*cli.Command{verifyCommand(sys), traceCommand(sys), captureCommand(sys), execCommand(sys), shellCommand(sys), logsCommand(sys)}},
+		{"Look and learn", []*cli.Command{verifyCommand(sys), traceCommand(sys), graphCommand(sys), captureCommand(sys), execCommand(sys), shellCommand(sys), logsCommand(sys)}},
 		{"Lab files", []*cli.Command{initCommand(sys), validateCommand(sys), explainCommand(sys), schemaCommand(sys)}},
 		{"This host", []*cli.Command{doctorCommand(sys), gcCommand(sys), reportCommand(sys)}},
 		{"This program", []*cli.Command{helpCommand(), completionCommand(sys), versionCommand(sys)}},

@@ -60,6 +60,7 @@ var fits = map[string]func(t *typed) []candidate{
 	"DIR":       files,
 	"CMD":       files,
 	"ARG":       files,
+	"DETAILS":   (*typed).details,
 	"FORMAT":    nil, // the usage of the flag lists them
 	"DURATION":  nil,
 	"PORT":      nil,
@@ -430,6 +431,9 @@ func (t *typed) groups() []candidate {
 	}
 	return t.listOf(plainWords(names))
 }
+
+// details lists what a picture can show beside names.
+func (t *typed) details() []candidate { return t.listOf(plainWords(pictureDetails)) }
 
 func (t *typed) placeList() []candidate { return t.listOf(append(t.places(), t.services()...)) }
 

@@ -56,13 +56,15 @@ func (sys system) elsewhere(c *cli.Context) bool {
 	switch {
 	case sys.world == nil || sys.world.Inside():
 		return false
+	case c.Command.Name == "graph" && !c.Bool("live") && (c.IsSet("live") || !sys.hasWorld()):
+		return false // a file can be drawn anywhere
 	case os.Geteuid() != 0 || c.Bool("rootless"):
 		return true
 	case c.NArg() == 0 || c.Command.Name == "up":
 		return false
 	}
 	// Root may have a lab there, too, and has said so when it was made.
-	if _, err := os.Lstat(sys.world.RunDir()); errors.Is(err, fs.ErrNotExist) {
+	if !sys.hasWorld() {
 		return false
 	}
 	name, err := sys.name(c.Args().First())
@@ -74,6 +76,12 @@ func (sys system) elsewhere(c *cli.Context) bool {
 		return err == nil
 	}
 	return there(sys.world.RunDir()) && !there(kernel.DefaultRunDir)
+}
+
+// hasWorld reports whether there may be a world of this user's.
+func (sys system) hasWorld() bool {
+	_, err := os.Lstat(sys.world.RunDir())
+	return !errors.Is(err, fs.ErrNotExist)
 }
 
 // openFor opens the host for a lab that is to be made there.
