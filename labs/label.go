@@ -12,6 +12,9 @@ const (
 	maxLabName = 40 // of a lab's name, so that paths with it stay short
 )
 
+// MaxName is how many characters the name of a lab has at most.
+const MaxName = maxLabName
+
 var label = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`)
 
 // label returns the name in n, or reports that it is missing in owner or is

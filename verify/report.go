@@ -2,6 +2,7 @@ package verify
 
 import (
 	"iter"
+	"strings"
 	"time"
 )
 
@@ -73,6 +74,18 @@ func (r Report) byGroup() [][]Result {
 		start = end
 	}
 	return parts
+}
+
+// First returns in one line why the first part of the lab that does not work
+// does not, or "".
+func (r Report) First() string {
+	for _, results := range r.byGroup() {
+		if !count(results).Well() {
+			reason, _, _ := strings.Cut(causes(results)[0].results[0].Reason, "\n")
+			return reason
+		}
+	}
+	return ""
 }
 
 // bad reports whether r is no Pass and no Skip.

@@ -53,6 +53,9 @@ type host interface {
 	Busy(lab string) bool
 	// Labs lists the labs of which anything is left on this host.
 	Labs() ([]string, error)
+	// Rest lets go of everything in namespaces until something is to be done
+	// again.
+	Rest()
 	Close()
 }
 

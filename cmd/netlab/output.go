@@ -149,6 +149,7 @@ func (c *clock) elapsed() time.Duration {
 type progress struct {
 	mu       sync.Mutex
 	out      io.Writer
+	what     string // is counted
 	total    int
 	steps    int
 	began    time.Time
@@ -162,7 +163,7 @@ const (
 )
 
 func (o output) progress(total int) *progress {
-	p := &progress{total: total, began: time.Now()}
+	p := &progress{what: "steps", total: total, began: time.Now()}
 	if o.terminal && !o.quiet && o.format == "text" {
 		p.out = o.stderr
 	}
@@ -175,16 +176,28 @@ func (o output) progress(total int) *progress {
 func (p *progress) step(s provision.Step, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.steps++
 	if p.commands != nil && err == nil {
 		for _, line := range provision.Commands(s) {
 			fmt.Fprintln(p.commands, line)
 		}
 	}
+	p.count()
+}
+
+// one counts one more.
+func (p *progress) one() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.count()
+}
+
+// count counts one more. The caller holds mu.
+func (p *progress) count() {
+	p.steps++
 	now := time.Now()
 	if p.out != nil && now.Sub(p.began) > progressAfter && now.Sub(p.drawn) > progressEvery {
 		p.drawn = now
-		fmt.Fprintf(p.out, "\r\x1b[K%d of %d steps", p.steps, p.total)
+		fmt.Fprintf(p.out, "\r\x1b[K%d of %d %s", p.steps, p.total, p.what)
 	}
 }
 

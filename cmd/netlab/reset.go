@@ -28,14 +28,17 @@ Examples:
    netlab reset two-node
    netlab reset two-node node-a client
    netlab reset two-node --hard           down and up`,
-		Flags: []cli.Flag{
+		Flags: withInstances(
 			&cli.BoolFlag{Name: "hard", Usage: "remove it and make it again"},
 			lockTimeoutFlag(), outputFlag("text", "json"), timingsFlag(), commandsFlag(),
 			&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "print nothing when all is well"},
-		},
+		),
 		Action: func(c *cli.Context) error {
 			if c.NArg() == 0 {
 				return args(c, "LAB")
+			}
+			if manyInstances(c) {
+				return resetInstances(c, sys)
 			}
 			return reset(c.Context, sys, c.Args().Slice(), resetOptions{sys.output(c), c.Bool("hard"), c.Duration("lock-timeout")})
 		},
@@ -276,13 +279,18 @@ func (o output) reset(name string, found provision.Plan, r resetReport) error {
 	for _, rule := range r.ForeignRules {
 		fmt.Fprint(o.stdout, o.paint("- rule "+rule+"\n"))
 	}
+	_, err := fmt.Fprintf(o.stdout, "lab %s is reset: %s in %.0f ms\n", name, resetResult{found, r}.undone(), r.DurationMS)
+	return err
+}
+
+// undone says how much was changed.
+func (r resetResult) undone() string {
 	text := "nothing had been changed"
-	if n := len(found.Steps) + len(r.ForeignRules); n > 0 {
+	if n := len(r.found.Steps) + len(r.report.ForeignRules); n > 0 {
 		text = fmt.Sprintf("%d changes undone", n)
 	}
-	if r.Processes > 0 {
-		text += fmt.Sprintf(", %d processes ended", r.Processes)
+	if r.report.Processes > 0 {
+		text += fmt.Sprintf(", %d processes ended", r.report.Processes)
 	}
-	_, err := fmt.Fprintf(o.stdout, "lab %s is reset: %s in %.0f ms\n", name, text, r.DurationMS)
-	return err
+	return text
 }

@@ -26,12 +26,18 @@ Examples:
    netlab status
    netlab status two-node -o wide          with MACs and interfaces
    netlab status two-node -o json | jq .`,
-		Flags: []cli.Flag{outputFlag("table", "wide", "json", "yaml"), timingsFlag()},
+		Flags: withInstances(append(watchFlags(), outputFlag("table", "wide", "json", "yaml"), timingsFlag())...),
 		Action: func(c *cli.Context) error {
+			if manyInstances(c) {
+				return statusInstances(c, sys)
+			}
 			if c.NArg() > 1 {
 				return args(c, "[LAB]")
 			}
 			out := sys.output(c)
+			if c.Bool("watch") || c.Bool("verify") {
+				return sys.watchLabs(c, out)
+			}
 			if c.NArg() == 1 {
 				lab, _, err := sys.load(c.Args().First())
 				if err != nil {
@@ -76,7 +82,7 @@ func statusAll(ctx context.Context, sys system, out output) error {
 func status(ctx context.Context, sys system, all []*labs.Lab, out output) error {
 	views := []labView{}
 	for _, lab := range all {
-		view, err := inspect(ctx, sys, lab, out)
+		view, err := sys.inspect(ctx, lab, out)
 		if err != nil {
 			return err
 		}
@@ -110,13 +116,18 @@ func status(ctx context.Context, sys system, all []*labs.Lab, out output) error 
 	return nil
 }
 
-// inspect compares lab with the kernel and says how each part of it is.
-func inspect(ctx context.Context, sys system, lab *labs.Lab, out output) (labView, error) {
+// inspect opens the machine and does the same as the other.
+func (sys system) inspect(ctx context.Context, lab *labs.Lab, out output) (labView, error) {
 	h, err := sys.open(lab.Name)
 	if err != nil {
 		return labView{}, err
 	}
 	defer h.Close()
+	return inspect(ctx, h, lab, out)
+}
+
+// inspect compares lab with the kernel and says how each part of it is.
+func inspect(ctx context.Context, h host, lab *labs.Lab, out output) (labView, error) {
 	out.clock.start("observe")
 	want := wanted(h, lab)
 	have, err := h.Observe(ctx, want.Hint())
@@ -148,6 +159,12 @@ func inspect(ctx context.Context, sys system, lab *labs.Lab, out output) (labVie
 		return labView{}, err
 	}
 	v.Changes = len(plan.Steps)
+	for _, s := range plan.Steps {
+		v.Differences = append(v.Differences, s.String())
+	}
+	for _, c := range plan.Conflicts {
+		v.Differences = append(v.Differences, "! "+c.Error())
+	}
 	v.State = stateOf(have, plan)
 	return v, nil
 }

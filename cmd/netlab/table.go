@@ -83,10 +83,10 @@ func (g *grid) widest(except int) int {
 		if i == except {
 			continue
 		}
-		w := text.StringWidth(h)
+		w := text.StringWidthWithoutEscSequences(h)
 		for _, r := range g.rows {
 			if i < len(r) {
-				w = max(w, text.StringWidth(r[i]))
+				w = max(w, text.StringWidthWithoutEscSequences(r[i]))
 			}
 		}
 		total += w + gap

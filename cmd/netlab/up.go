@@ -25,15 +25,18 @@ Examples:
    netlab up two-node                 a lab that ships
    netlab up ./lab.yaml               a file
    netlab up ./lab.yaml --verify      and run its checks`,
-		Flags: []cli.Flag{
+		Flags: withInstances(
 			&cli.BoolFlag{Name: "verify", Usage: "run the lab's checks when it is up; exit code 3 if one fails"},
 			&cli.BoolFlag{Name: "rollback", Usage: "if a step fails, return to the lab that was applied before"},
 			lockTimeoutFlag(),
 			&cli.BoolFlag{Name: "no-exec", Usage: "run no containers: the network only, of a file that is not trusted"},
 			outputFlag("text", "json"), timingsFlag(), commandsFlag(),
 			&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "print nothing when all is well"},
-		},
+		),
 		Action: func(c *cli.Context) error {
+			if manyInstances(c) {
+				return upInstances(c, sys)
+			}
 			if err := args(c, "LAB"); err != nil {
 				return err
 			}
@@ -238,11 +241,14 @@ A plan has one line a change: + create, ~ change in place, - delete.
 Examples:
    netlab plan two-node
    netlab plan ./lab.yaml --exit-code      3 if there is something to change`,
-		Flags: []cli.Flag{
+		Flags: withInstances(
 			&cli.BoolFlag{Name: "exit-code", Usage: "exit with 3 if there is something to change"},
 			outputFlag("text", "json"), timingsFlag(), commandsFlag(),
-		},
+		),
 		Action: func(c *cli.Context) error {
+			if manyInstances(c) {
+				return planInstances(c, sys)
+			}
 			if err := args(c, "LAB"); err != nil {
 				return err
 			}
@@ -251,7 +257,12 @@ Examples:
 			if err != nil {
 				return err
 			}
-			plan, err := planLab(c.Context, sys, lab, out)
+			h, err := sys.open(lab.Name)
+			if err != nil {
+				return err
+			}
+			defer h.Close()
+			plan, err := planLab(c.Context, h, lab, out)
 			if err != nil {
 				return err
 			}
@@ -267,12 +278,7 @@ Examples:
 }
 
 // planLab compares lab with the kernel.
-func planLab(ctx context.Context, sys system, lab *labs.Lab, out output) (provision.Plan, error) {
-	h, err := sys.openFor(lab)
-	if err != nil {
-		return provision.Plan{}, err
-	}
-	defer h.Close()
+func planLab(ctx context.Context, h host, lab *labs.Lab, out output) (provision.Plan, error) {
 	defer out.clock.stop()
 	for deadline := time.Now().Add(readyWithin); ; {
 		out.clock.start("observe")
@@ -320,13 +326,16 @@ Whatever runs in the lab's namespaces is ended.
 Examples:
    netlab down two-node
    netlab down --all --yes`,
-		Flags: []cli.Flag{
+		Flags: withInstances(
 			&cli.BoolFlag{Name: "all", Usage: "all labs on this host"},
 			&cli.BoolFlag{Name: "yes", Aliases: []string{"y"}, Usage: "do not ask before --all"},
 			lockTimeoutFlag(), outputFlag("text", "json"), timingsFlag(), commandsFlag(),
 			&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "print nothing when all is well"},
-		},
+		),
 		Action: func(c *cli.Context) error {
+			if manyInstances(c) && !c.Bool("all") {
+				return downInstances(c, sys)
+			}
 			out := sys.output(c)
 			if c.Bool("all") {
 				if err := args(c); err != nil {

@@ -32,7 +32,7 @@ Examples:
    netlab verify two-node --only arp,routes
    netlab verify labs/flat.yaml -o junit > report.xml
    netlab verify labs/flat.yaml --save junit=report.xml --save markdown=summary.md`,
-		Flags: []cli.Flag{
+		Flags: withInstances(
 			outputFlag(reportFormats...),
 			&cli.StringSliceFlag{Name: "save", Usage: "also write the report as `FORMAT=FILE`; may be repeated"},
 			&cli.StringSliceFlag{Name: "only", Usage: "only these `GROUPS`: " + groupNames()},
@@ -42,8 +42,11 @@ Examples:
 			&cli.DurationFlag{Name: "wait", Usage: "look again for up to `DURATION` at what is not well"},
 			&cli.BoolFlag{Name: "list", Usage: "print the checks without making them"},
 			timingsFlag(),
-		},
+		),
 		Action: func(c *cli.Context) error {
+			if manyInstances(c) {
+				return verifyInstances(c, sys)
+			}
 			if err := args(c, "LAB"); err != nil {
 				return err
 			}

@@ -18,8 +18,9 @@ type labView struct {
 	Name        string        `json:"name"`
 	Description string        `json:"description,omitempty"`
 	Mode        string        `json:"mode"`
-	State       string        `json:"state,omitempty"`   // up, drifted, partial or down; status only
-	Changes     int           `json:"changes,omitempty"` // what up would change; status only
+	State       string        `json:"state,omitempty"`       // up, drifted, partial or down; status only
+	Changes     int           `json:"changes,omitempty"`     // what up would change; status only
+	Differences []string      `json:"differences,omitempty"` // the same one by one, as plan writes them
 	Bridges     []bridgeView  `json:"bridges"`
 	Nodes       []nodeView    `json:"nodes"`
 	Pods        []podView     `json:"pods"`

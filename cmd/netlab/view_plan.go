@@ -129,17 +129,30 @@ type upView struct {
 	Verify     json.RawMessage `json:"verify,omitempty"` // with --verify: the report as verify prints it
 }
 
+func viewUp(r upResult) (upView, error) {
+	v := upView{viewPlan(r.lab.Name, r.plan), float64(r.took.Microseconds()) / 1000, viewOf(r.lab, nil), nil}
+	if r.report == nil {
+		return v, nil
+	}
+	var err error
+	v.Verify, err = rawReport(*r.report)
+	return v, err
+}
+
+// rawReport is a report as verify -o json prints it.
+func rawReport(report verify.Report) (json.RawMessage, error) {
+	var b bytes.Buffer
+	err := verify.WriteJSON(&b, report)
+	return b.Bytes(), err
+}
+
 // up says what was changed and what the checks found if they were made; of a
 // lab that was not there before also what exists now and what to try.
 func (o output) up(lab *labs.Lab, p provision.Plan, took time.Duration, report *verify.Report) error {
 	if o.format == "json" {
-		v := upView{viewPlan(lab.Name, p), float64(took.Microseconds()) / 1000, viewOf(lab, nil), nil}
-		if report != nil {
-			var b bytes.Buffer
-			if err := verify.WriteJSON(&b, *report); err != nil {
-				return err
-			}
-			v.Verify = b.Bytes()
+		v, err := viewUp(upResult{lab, p, took, report})
+		if err != nil {
+			return err
 		}
 		return o.json(v)
 	}
@@ -199,15 +212,21 @@ func (o output) shorten(p provision.Plan) {
 	}
 }
 
+// downView is what down has done, in JSON. It is part of the interface.
+type downView struct {
+	planView
+	Processes  int     `json:"processesEnded"`
+	DurationMS float64 `json:"durationMs"`
+}
+
+func viewDown(name string, r downResult, took time.Duration) downView {
+	return downView{viewPlan(name, r.plan), r.processes, float64(took.Microseconds()) / 1000}
+}
+
 // down says what was removed.
 func (o output) down(name string, p provision.Plan, processes int) error {
 	if o.format == "json" {
-		v := viewPlan(name, p)
-		return o.json(struct {
-			planView
-			Processes  int     `json:"processesEnded"`
-			DurationMS float64 `json:"durationMs"`
-		}{v, processes, float64(o.clock.elapsed().Microseconds()) / 1000})
+		return o.json(viewDown(name, downResult{p, processes}, o.clock.elapsed()))
 	}
 	if o.quiet {
 		return nil

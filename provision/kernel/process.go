@@ -3,6 +3,7 @@ package kernel
 import (
 	"context"
 	"fmt"
+	"maps"
 	"os"
 	"strings"
 
@@ -60,7 +61,8 @@ func (h *Host) processes(lab string) ([]provision.Object, error) {
 		return nil, err
 	}
 	h.mu.Lock()
-	h.pauses = who
+	maps.DeleteFunc(h.pauses, func(ns string, _ runtime.Identity) bool { return labOf(ns) == lab })
+	maps.Copy(h.pauses, who)
 	h.mu.Unlock()
 	for _, p := range pauses {
 		objects = append(objects, p)

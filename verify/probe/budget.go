@@ -18,25 +18,26 @@ const (
 // budgets returns how many neighbour entries a block may make in each family.
 func (r *run) budgets(before tables) map[int]int {
 	return map[int]int{
-		unix.AF_INET:  budget("ipv4", "arp_cache", before.exempt[unix.AF_INET]),
-		unix.AF_INET6: budget("ipv6", "ndisc_cache", before.exempt[unix.AF_INET6]),
+		unix.AF_INET:  budget("ipv4", "arp_cache", before.exempt[unix.AF_INET], r.share),
+		unix.AF_INET6: budget("ipv6", "ndisc_cache", before.exempt[unix.AF_INET6], r.share),
 	}
 }
 
 // budget returns the host's limit less what is in use and a reserve for
 // others. The files are those of the host's own namespace; where they are not
-// to be seen half of the default is assumed to be in use.
-func budget(family, cache string, exempt int) int {
+// to be seen half of the default is assumed to be in use. Of that a run takes
+// its share.
+func budget(family, cache string, exempt, share int) int {
 	limit, err := readLimit("/proc/sys/net/" + family + "/neigh/default/gc_thresh3")
 	if err != nil {
-		return defaultLimit / 2
+		return max(defaultLimit/2/share, leastBudget)
 	}
 	used, err := readUsed("/proc/net/stat/" + cache)
 	if err != nil {
 		used = limit / 2
 		exempt = 0
 	}
-	return room(limit, used, exempt)
+	return max(room(limit, used, exempt)/share, leastBudget)
 }
 
 // room returns what is left of a limit of which a part is in use. Permanent

@@ -25,6 +25,10 @@ type Prober struct {
 	// Plan returns what would make the kernel equal to the lab. It is nil where
 	// nobody knows.
 	Plan func(context.Context) (provision.Plan, error)
+
+	// Share is among how many probers that look at the same time the room in
+	// the host's neighbour tables is divided. 0 is 1.
+	Share int
 }
 
 var _ verify.Prober = Prober{}
@@ -41,7 +45,7 @@ func (p Prober) Probe(ctx context.Context, checks []verify.Check, report func(i 
 		in = pool.Do
 	}
 	r := newRun(ctx, checks, in, report)
-	r.processes, r.plan = p.Processes, p.Plan
+	r.processes, r.plan, r.share = p.Processes, p.Plan, max(p.Share, 1)
 	defer r.close()
 	r.open()
 
@@ -88,6 +92,7 @@ type run struct {
 	spaces map[string]*space
 	nonce  [8]byte
 	pace   *pace
+	share  int // among how many runs the neighbour tables are divided
 
 	reporting sync.Mutex
 	report    func(i int, o verify.Observation, err error)
