@@ -81,7 +81,7 @@ func (r Report) byGroup() [][]Result {
 func (r Report) First() string {
 	for _, results := range r.byGroup() {
 		if !count(results).Well() {
-			reason, _, _ := strings.Cut(causes(results)[0].results[0].Reason, "\n")
+			reason, _, _ := strings.Cut(causes(results, func(int) bool { return false })[0].results[0].Reason, "\n")
 			return reason
 		}
 	}

@@ -40,7 +40,7 @@ func noInstance(lab string) error {
 // upInstances is netlab up of instances.
 func upInstances(c *cli.Context, sys system) error {
 	return sys.onInstances(c, func(ctx context.Context, h host, cl class, out output) error {
-		if err := cl.fits(h); err != nil {
+		if err := cl.fits(); err != nil {
 			return err
 		}
 		opts := upOptions{verify: c.Bool("verify"), noExec: c.Bool("no-exec"), rollback: c.Bool("rollback"), lockTimeout: c.Duration("lock-timeout")}

@@ -24,7 +24,8 @@ type Process struct {
 
 // InNamespaces lists the processes whose network namespace is one of inodes,
 // which maps the inode of a namespace to its name. The calling process is left
-// out. Processes that end meanwhile are left out as well.
+// out, and what it or another netlab runs for a moment to read or write rules.
+// Processes that end meanwhile are left out as well.
 func InNamespaces(inodes map[uint64]string) ([]Process, error) {
 	entries, err := os.ReadDir("/proc")
 	if err != nil {
@@ -36,11 +37,42 @@ func InNamespaces(inodes map[uint64]string) ([]Process, error) {
 		if err != nil || pid == os.Getpid() {
 			continue
 		}
-		if ns, ok := inodes[namespaceOf(pid)]; ok {
+		if ns, ok := inodes[namespaceOf(pid)]; ok && !isHelper(pid) {
 			found = append(found, Process{pid, ns, commandOf(pid)})
 		}
 	}
 	return found, nil
+}
+
+// isHelper reports whether a process is an iptables program that a netlab runs,
+// or is about to become one.
+func isHelper(pid int) bool {
+	dir := filepath.Join("/proc", strconv.Itoa(pid))
+	stat, err := os.ReadFile(filepath.Join(dir, "stat"))
+	if err != nil {
+		return false
+	}
+	_, comm, _ := strings.Cut(string(stat), "(")
+	end := strings.LastIndexByte(comm, ')')
+	if end < 0 {
+		return false
+	}
+	fields := strings.Fields(comm[end+1:])
+	if len(fields) < 2 || !isNetlab(filepath.Join("/proc", fields[1])) {
+		return false
+	}
+	iptables := strings.HasPrefix(comm, "iptables") || strings.HasPrefix(comm, "ip6tables") || strings.HasPrefix(comm, "xtables")
+	return (iptables || isNetlab(dir)) && !Contained(pid)
+}
+
+// isNetlab reports whether a process runs this program.
+func isNetlab(dir string) bool {
+	own, err := os.Stat("/proc/self/exe")
+	if err != nil {
+		return false
+	}
+	its, err := os.Stat(filepath.Join(dir, "exe"))
+	return err == nil && os.SameFile(own, its)
 }
 
 // namespaceOf returns the inode of a process's network namespace, or 0.
