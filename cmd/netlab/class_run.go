@@ -137,7 +137,9 @@ type sharedHost struct {
 func (sharedHost) Close() {}
 
 // Settle implements [host].
-func (h sharedHost) Settle(ctx context.Context) error { return h.settling.wait(ctx, h.host.Settle) }
+func (h sharedHost) Settle(ctx context.Context) error {
+	return h.settling.join(ctx, h.host.Settle).wait(ctx)
+}
 
 // memberHost is the same for one instance: with the copy of the lab file it
 // keeps which instance it is.
@@ -169,8 +171,11 @@ type settled struct {
 	err  error
 }
 
-func (s *settling) wait(ctx context.Context, settle func(context.Context) error) error {
+// join returns the next wait that begins. The context is the one of any who
+// wait, without its end.
+func (s *settling) join(ctx context.Context, settle func(context.Context) error) *settled {
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	if s.next == nil {
 		s.next = &settled{done: make(chan struct{})}
 	}
@@ -179,10 +184,13 @@ func (s *settling) wait(ctx context.Context, settle func(context.Context) error)
 		s.under = true
 		go s.work(context.WithoutCancel(ctx), settle)
 	}
-	s.mu.Unlock()
+	return mine
+}
+
+func (s *settled) wait(ctx context.Context) error {
 	select {
-	case <-mine.done:
-		return mine.err
+	case <-s.done:
+		return s.err
 	case <-ctx.Done():
 		return ctx.Err()
 	}

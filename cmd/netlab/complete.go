@@ -56,6 +56,8 @@ var fits = map[string]func(t *typed) []candidate{
 	"GROUPS":    (*typed).groups,
 	"COMMAND":   (*typed).commands,
 	"KEY":       (*typed).keys,
+	"INSTANCES": (*typed).instances,
+	"PREFIX":    (*typed).prefixes,
 	"FILE":      files,
 	"DIR":       files,
 	"CMD":       files,
@@ -290,6 +292,47 @@ func (t *typed) lab() *labs.Lab {
 		return lab
 	}
 	return nil
+}
+
+// instances lists the instances of the lab that are up.
+func (t *typed) instances() []candidate {
+	var list []candidate
+	for _, m := range t.instancesUp() {
+		list = append(list, candidate{m.label(), m.name})
+	}
+	return list
+}
+
+// prefixes lists what instances of the lab that are up are called.
+func (t *typed) prefixes() []candidate {
+	list := []candidate{}
+	for _, m := range t.instancesUp() {
+		if !slices.ContainsFunc(list, func(c candidate) bool { return c.value == m.Prefix }) {
+			list = append(list, candidate{m.Prefix, m.name})
+		}
+	}
+	return list
+}
+
+func (t *typed) instancesUp() []member {
+	if len(t.args) == 0 {
+		return nil
+	}
+	name := t.args[0]
+	if isPath(name) {
+		lab := t.lab()
+		if lab == nil {
+			return nil
+		}
+		name = lab.Name
+	}
+	h, err := t.sys.open("")
+	if err != nil {
+		return nil
+	}
+	defer h.Close()
+	up, _ := instancesUp(h, name) // without permission to look, none is known
+	return up
 }
 
 func (t *typed) pods() []candidate {

@@ -27,7 +27,9 @@ pods, nodes and bridges are reset.
 Examples:
    netlab reset two-node
    netlab reset two-node node-a client
-   netlab reset two-node --hard           down and up`,
+   netlab reset two-node --hard           down and up
+   netlab reset two-node --instance 7     of a class
+   netlab reset two-node --all-instances`,
 		Flags: withInstances(
 			&cli.BoolFlag{Name: "hard", Usage: "remove it and make it again"},
 			lockTimeoutFlag(), outputFlag("text", "json"), timingsFlag(), commandsFlag(),

@@ -25,7 +25,9 @@ Without LAB all labs on this host are shown.
 Examples:
    netlab status
    netlab status two-node -o wide          with MACs and interfaces
-   netlab status two-node -o json | jq .`,
+   netlab status two-node -o json | jq .
+   netlab status two-node --all-instances --watch     a class, in place
+   netlab status --watch --verify                     all labs, with their checks`,
 		Flags: withInstances(append(watchFlags(), outputFlag("table", "wide", "json", "yaml"), timingsFlag())...),
 		Action: func(c *cli.Context) error {
 			if manyInstances(c) {

@@ -24,7 +24,8 @@ func upCommand(sys system) *cli.Command {
 Examples:
    netlab up two-node                 a lab that ships
    netlab up ./lab.yaml               a file
-   netlab up ./lab.yaml --verify      and run its checks`,
+   netlab up ./lab.yaml --verify      and run its checks
+   netlab up two-node --instances 30  thirty of it side by side, for a class`,
 		Flags: withInstances(
 			&cli.BoolFlag{Name: "verify", Usage: "run the lab's checks when it is up; exit code 3 if one fails"},
 			&cli.BoolFlag{Name: "rollback", Usage: "if a step fails, return to the lab that was applied before"},
@@ -240,7 +241,8 @@ A plan has one line a change: + create, ~ change in place, - delete.
 
 Examples:
    netlab plan two-node
-   netlab plan ./lab.yaml --exit-code      3 if there is something to change`,
+   netlab plan ./lab.yaml --exit-code      3 if there is something to change
+   netlab plan two-node --all-instances    of a class`,
 		Flags: withInstances(
 			&cli.BoolFlag{Name: "exit-code", Usage: "exit with 3 if there is something to change"},
 			outputFlag("text", "json"), timingsFlag(), commandsFlag(),
@@ -325,6 +327,7 @@ Whatever runs in the lab's namespaces is ended.
 
 Examples:
    netlab down two-node
+   netlab down two-node --instance 3,7-9   of a class
    netlab down --all --yes`,
 		Flags: withInstances(
 			&cli.BoolFlag{Name: "all", Usage: "all labs on this host"},

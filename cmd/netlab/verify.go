@@ -31,7 +31,8 @@ Examples:
    netlab verify two-node
    netlab verify two-node --only arp,routes
    netlab verify labs/flat.yaml -o junit > report.xml
-   netlab verify labs/flat.yaml --save junit=report.xml --save markdown=summary.md`,
+   netlab verify labs/flat.yaml --save junit=report.xml --save markdown=summary.md
+   netlab verify two-node --all-instances      who of a class is done`,
 		Flags: withInstances(
 			outputFlag(reportFormats...),
 			&cli.StringSliceFlag{Name: "save", Usage: "also write the report as `FORMAT=FILE`; may be repeated"},
