@@ -101,10 +101,11 @@ func (cl *class) resolve(sys system, h host, given source) error {
 		}
 		m.src.name = m.name
 		lab, diagnostics := m.src.lab()
-		if lab == nil {
+		if m.lab = lab; lab == nil {
 			m.err = diagnostics
+		} else {
+			m.err = sys.checkRootless(lab)
 		}
-		m.lab = lab
 	}
 	return nil
 }

@@ -259,7 +259,7 @@ Examples:
 			if err != nil {
 				return err
 			}
-			h, err := sys.open(lab.Name)
+			h, err := sys.openFor(lab)
 			if err != nil {
 				return err
 			}
