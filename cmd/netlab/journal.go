@@ -38,6 +38,17 @@ func record(runDir, what string, began time.Time, err error) {
 	_ = runfile.Write(path, []byte(text))
 }
 
+// lastEntry returns the last entry of a journal, without the end of its line.
+func lastEntry(journal string) string {
+	lines := strings.Split(strings.TrimSpace(journal), "\n")
+	for i := len(lines) - 1; i > 0; i-- {
+		if !strings.HasPrefix(lines[i], " ") {
+			return strings.Join(lines[i:], "\n")
+		}
+	}
+	return strings.Join(lines, "\n")
+}
+
 // journaled does f and records how it went.
 func journaled(runDir, what string, f func() error) error {
 	began := time.Now()
