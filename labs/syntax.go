@@ -103,6 +103,11 @@ func explain(text, line string) (message, hint string, column int) {
 		return "the line fits none of those above", "keys of one map, and dashes of one list, start in the same column", column
 	case "did not find expected '-' indicator":
 		return "the list above goes on with a dash or ends with less indentation", "dashes of one list start in the same column", column
+	case "did not find expected node content":
+		if i := strings.LastIndexAny(line, "[{"); i >= 0 {
+			column = columnAt(line, i)
+		}
+		return "a bracket is not closed, or a value is missing", "", column
 	case "did not find expected ',' or ']'":
 		return "a list in [ ] is not closed, or lacks a comma", "", open(line, '[', ']', column)
 	case "did not find expected ',' or '}'":

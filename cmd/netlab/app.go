@@ -45,11 +45,26 @@ func newApp(sys system) *cli.App {
 // completion what fits (see complete.go).
 func commandGroups(sys system) []commandGroup {
 	return []commandGroup{
-		{"Labs", []*cli.Command{upCommand(sys), planCommand(sys), downCommand(sys), resetCommand(sys), listCommand(sys), statusCommand(sys)}},
-		{"Look and learn", []*cli.Command{verifyCommand(sys), traceCommand(sys), graphCommand(sys), captureCommand(sys), execCommand(sys), shellCommand(sys), logsCommand(sys)}},
-		{"Lab files", []*cli.Command{initCommand(sys), validateCommand(sys), explainCommand(sys), schemaCommand(sys)}},
-		{"This host", []*cli.Command{doctorCommand(sys), gcCommand(sys), reportCommand(sys)}},
-		{"This program", []*cli.Command{helpCommand(), completionCommand(sys), versionCommand(sys)}},
+		{"Labs", []*cli.Command{
+			upCommand(sys), planCommand(sys), downCommand(sys), resetCommand(sys),
+			listCommand(sys), statusCommand(sys),
+		}},
+		{"Look and learn", []*cli.Command{
+			verifyCommand(sys), traceCommand(sys),
+			graphCommand(sys),
+			captureCommand(sys),
+			execCommand(sys), shellCommand(sys), logsCommand(sys),
+		}},
+		{"Lab files", []*cli.Command{
+			initCommand(sys), validateCommand(sys),
+			fmtCommand(sys), explainCommand(sys), schemaCommand(sys),
+		}},
+		{"This host", []*cli.Command{
+			doctorCommand(sys), gcCommand(sys), reportCommand(sys),
+		}},
+		{"This program", []*cli.Command{
+			helpCommand(), completionCommand(sys), versionCommand(sys),
+		}},
 	}
 }
 

@@ -58,7 +58,7 @@ var fits = map[string]func(t *typed) []candidate{
 	"KEY":       (*typed).keys,
 	"INSTANCES": (*typed).instances,
 	"PREFIX":    (*typed).prefixes,
-	"FILE":      files,
+	"FILE":      (*typed).files,
 	"DIR":       files,
 	"CMD":       files,
 	"ARG":       files,
@@ -72,6 +72,16 @@ var fits = map[string]func(t *typed) []candidate{
 }
 
 func files(*typed) []candidate { return []candidate{{value: anyFile}} }
+
+// onLabFiles are the commands whose arguments are lab files.
+var onLabFiles = []string{"validate", "fmt", "init"}
+
+func (t *typed) files() []candidate {
+	if slices.Contains(onLabFiles, t.command.Name) {
+		return []candidate{{value: labFile}}
+	}
+	return files(t)
+}
 
 // complete prints what fits in place of the last word.
 func complete(sys system, app *cli.App, words []string) {

@@ -16,7 +16,7 @@ var habits = map[string]string{
 	"get": "status", "inspect": "status", "describe": "status", "ps": "status", "show": "status", "top": "status",
 	"ls": "list", "labs": "list", "images": "list",
 	"ssh": "shell", "attach": "shell", "enter": "shell", "log": "logs",
-	"lint": "validate", "check": "validate", "new": "init", "generate": "init",
+	"lint": "validate", "check": "validate", "format": "fmt", "tidy": "fmt", "new": "init", "generate": "init",
 	"redeploy": "reset", "restart": "reset", "prune": "gc", "clean": "gc", "cleanup": "gc",
 	"traceroute": "trace", "ping": "trace", "tcpdump": "exec", "docs": "explain", "doc": "explain", "man": "help",
 	"completions": "completion", "info": "doctor",

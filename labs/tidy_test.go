@@ -1,0 +1,140 @@
+package labs
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"github.com/rogpeppe/go-internal/txtar"
+)
+
+// TestTidyGolden tidies the section before of each file in testdata/tidy.
+func TestTidyGolden(t *testing.T) {
+	files, err := filepath.Glob("testdata/tidy/*.txtar")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no files (err=%v)", err)
+	}
+	for _, file := range files {
+		ar, err := txtar.ParseFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, diags := Tidy(file, ar.Files[0].Data)
+		if diags != nil {
+			t.Errorf("%s: %v", file, diags)
+		}
+		if *update {
+			ar.Files[1].Data = got
+			if err := os.WriteFile(file, txtar.Format(ar), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			continue
+		}
+		if diff := cmp.Diff(string(ar.Files[1].Data), string(got)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", file, diff)
+		}
+	}
+}
+
+// checkTidy holds Tidy to its word for one file: the lab stays the same but for
+// positions, comments stay, and tidying twice changes nothing.
+func checkTidy(t *testing.T, name string, data []byte) {
+	t.Helper()
+	tidy, diags := Tidy(name, data)
+	if (tidy == nil) != diags.HasErrors() {
+		t.Fatalf("%s: result %v, diagnostics %v", name, tidy != nil, diags)
+	}
+	if tidy == nil {
+		return
+	}
+	if !sameYAML(data, tidy) {
+		t.Errorf("%s: says something else:\n%s", name, tidy)
+	}
+	again, _ := Tidy(name, tidy)
+	if !bytes.Equal(tidy, again) {
+		t.Errorf("%s: tidying twice changes something:\n%s", name, cmp.Diff(string(tidy), string(again)))
+	}
+	before, beforeDiags := Load(name, data)
+	after, afterDiags := Load(name, tidy)
+	if diff := cmp.Diff(before, after, labOptions...); diff != "" {
+		t.Errorf("%s: another lab (-before +after):\n%s", name, diff)
+	}
+	if len(beforeDiags) != len(afterDiags) {
+		t.Errorf("%s: %d diagnostics before, %d after", name, len(beforeDiags), len(afterDiags))
+	}
+}
+
+// labOptions compare labs but for where things stand in the file.
+var labOptions = []cmp.Option{
+	cmpopts.IgnoreTypes(Pos{}), cmpopts.IgnoreUnexported(Lab{}), cmpopts.EquateComparable(),
+	cmp.Exporter(func(reflect.Type) bool { return true }),
+}
+
+// labFiles returns lab files of all kinds: those that ship, those of tests,
+// the broken ones.
+func labFiles(t testing.TB) map[string][]byte {
+	t.Helper()
+	files := map[string][]byte{}
+	for _, name := range Shipped() {
+		files[name], _ = ShippedFile(name)
+	}
+	archives, err := filepath.Glob("testdata/*/*.txtar")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range archives {
+		ar, err := txtar.ParseFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range ar.Files {
+			if f.Name == "lab.yaml" || f.Name == "before" {
+				files[file] = f.Data
+			}
+		}
+	}
+	return files
+}
+
+// TestTidyChangesNothing holds Tidy to its word for every file there is, and
+// for what they become when they are indented otherwise.
+func TestTidyChangesNothing(t *testing.T) {
+	for name, data := range labFiles(t) {
+		checkTidy(t, name, data)
+		wide := reindent(string(data))
+		checkTidy(t, name+" wide", []byte(wide))
+		checkTidy(t, name+" dos", []byte(strings.ReplaceAll(string(data), "\n", "\r\n")))
+	}
+}
+
+// reindent doubles the indentation of a file.
+func reindent(text string) string {
+	var b strings.Builder
+	for line := range strings.Lines(text) {
+		b.WriteString(line[:len(line)-len(strings.TrimLeft(line, " "))] + line)
+	}
+	return b.String()
+}
+
+// TestShippedAreTidy holds the labs that ship to their own rules.
+func TestShippedAreTidy(t *testing.T) {
+	for _, name := range Shipped() {
+		data, _ := ShippedFile(name)
+		tidy, _ := Tidy(name, data)
+		if diff := cmp.Diff(string(data), string(tidy)); diff != "" {
+			t.Errorf("%s.yaml (-is +tidy):\n%s", name, diff)
+		}
+	}
+}
+
+func FuzzTidy(f *testing.F) {
+	for _, data := range labFiles(f) {
+		f.Add(data)
+	}
+	f.Fuzz(func(t *testing.T, data []byte) { checkTidy(t, "fuzz", data) })
+}
