@@ -18,3 +18,15 @@ type Kernel interface {
 	// there exactly as asked, or deleting what is gone, succeeds.
 	Do(ctx context.Context, s Step) error
 }
+
+// Batcher is a Kernel that carries out several steps of one namespace cheaper in
+// one go than one by one.
+type Batcher interface {
+	Kernel
+
+	// DoAll carries out steps in their order and returns how many are done.
+	// err is why the next one failed, if it did; without it, fewer than all are
+	// done only if ctx was cancelled. Of those after the failed one some may
+	// have been carried out already; each step is idempotent as with Do.
+	DoAll(ctx context.Context, steps []Step) (done int, err error)
+}

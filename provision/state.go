@@ -50,6 +50,17 @@ func (s State) Get(k Key) (Object, bool) {
 // Len returns the number of objects.
 func (s State) Len() int { return len(s.objects) }
 
+// Namespaces returns the names of the namespaces in s, in no particular order.
+func (s State) Namespaces() []string {
+	var names []string
+	for k := range s.objects {
+		if k.Kind == KindNamespace {
+			names = append(names, k.NS)
+		}
+	}
+	return names
+}
+
 // All yields the objects in no particular order.
 func (s State) All() iter.Seq[Object] {
 	return func(yield func(Object) bool) {

@@ -27,10 +27,12 @@ func (h *Host) Observe(ctx context.Context, want provision.State) (provision.Sta
 	if err := checkLab(want.Lab); err != nil {
 		return provision.State{}, err
 	}
-	names, err := netns.List(want.Lab + ".")
+	all, err := netns.List("")
 	if err != nil {
 		return provision.State{}, err
 	}
+	h.seen.Store(int64(max(len(all), len(want.Namespaces()))))
+	names := slices.DeleteFunc(all, func(n string) bool { return !strings.HasPrefix(n, want.Lab+".") })
 	w := newWish(want)
 	views := make([]*view, len(names))
 	held := heldFiles{}
@@ -206,7 +208,7 @@ func (h *Host) look(t *tour, name string, w wish, held *heldFiles) (*view, error
 	if err := v.read(sp.conn, w); err != nil {
 		return nil, err
 	}
-	parameters, err := sysctls(sp.conn, &t.proc, w.sysctls[name])
+	parameters, err := sysctls(sp.conn, t.proc, w.sysctls[name])
 	if err != nil {
 		return nil, fmt.Errorf("read sysctls: %w", err)
 	}
