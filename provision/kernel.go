@@ -11,7 +11,8 @@ type Kernel interface {
 	// one Veth if the kernel connects them, a sysctl is read if want has it,
 	// and a wanted namespace name that something foreign holds is reported as
 	// such. Nothing in the answer comes from want. A dump that the kernel
-	// marked as interrupted is repeated, never used.
+	// marked as interrupted is repeated, never used. If want is brief, what is in
+	// namespaces that want does not have may be left out.
 	Observe(ctx context.Context, want State) (State, error)
 
 	// Do carries out one step. It is idempotent: creating what is already

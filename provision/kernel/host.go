@@ -45,6 +45,8 @@ type Host struct {
 
 	pauses map[string]runtime.Identity // of pods, as they were seen or started last; guarded by mu
 
+	vouched map[string]mountID // namespaces that are ours; guarded by mu
+
 	mu       sync.Mutex
 	prepared map[string]bool // labs for whose namespaces there are directories
 }
@@ -69,7 +71,7 @@ func Open(opts Options) (*Host, error) {
 		return nil, err
 	}
 	pool := netns.NewPool(netns.Threads() + spareThreads)
-	return &Host{dir: dir, program: opts.Program, pool: pool, spaces: newSpaces(pool), visits: make(chan struct{}, netns.Threads()), prepared: map[string]bool{}, pauses: map[string]runtime.Identity{}}, nil
+	return &Host{dir: dir, program: opts.Program, pool: pool, spaces: newSpaces(pool), visits: make(chan struct{}, netns.Threads()), vouched: map[string]mountID{}, prepared: map[string]bool{}, pauses: map[string]runtime.Identity{}}, nil
 }
 
 // Close lets go of everything. h must not be used any more.

@@ -188,12 +188,14 @@ func (h *Host) deleteNamespace(n provision.Namespace) error {
 		}
 		return h.unrecordNamespace(n.Name)
 	}
-	ours, err := h.isOurs(n.Name)
-	if err != nil {
-		return err
-	}
-	if !ours {
-		return fmt.Errorf("%s is not netlab's", n.Name)
+	if !h.isVouched(n.Name) {
+		ours, err := h.isOurs(n.Name)
+		if err != nil {
+			return err
+		}
+		if !ours {
+			return fmt.Errorf("%s is not netlab's", n.Name)
+		}
 	}
 	h.spaces.forget(n.Name)
 	if err := netns.Delete(n.Name); err != nil {

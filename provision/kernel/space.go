@@ -24,6 +24,7 @@ type space struct {
 	cookie uint64
 	conn   *conn
 
+	mount mountID       // behind name, when it was looked at; zero if unknown
 	ns    int           // the namespace, open, or 0; see file
 	users int           // calls that use conn now
 	idle  *list.Element // in spaces.idle while users is 0
