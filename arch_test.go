@@ -31,6 +31,7 @@ var imports = map[string][]string{
 	"verify/probe":         {"labs", "provision", "provision/netns", "verify"},
 	"bench":                {"labs", "provision", "provision/kernel"},
 	"bench/bare":           {}, // knows nothing of netlab
+	"examples":             {}, // they run the program
 	"cmd/netlab": {
 		"graph", "labs", "provision", "provision/kernel", "provision/netfilter", "provision/netns", "provision/runfile", "provision/runtime",
 		"trace", "trace/capture", "verify", "verify/explain", "verify/probe",

@@ -2,6 +2,7 @@ package labs
 
 import (
 	"math"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -14,7 +15,7 @@ const (
 	mapHint  = "write it as {KEY: VALUE}, or each KEY: VALUE on a line of its own"
 )
 
-var decimal = newPattern(`^[+-]?[0-9]+$`)
+var decimal = regexp.MustCompile(`^[+-]?[0-9]+$`)
 
 func (a *At[T]) decode(d *decoder, n *yaml.Node, at Place) {
 	a.Place = at

@@ -2,6 +2,7 @@ package labs
 
 import (
 	"fmt"
+	"regexp"
 	"strconv"
 	"strings"
 )
@@ -14,7 +15,7 @@ const (
 // MaxName is how many characters the name of a lab has at most.
 const MaxName = maxLabName
 
-var label = newPattern(`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`)
+var label = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`)
 
 // label returns the name in n, or reports that it is missing in owner or is
 // not a DNS label.

@@ -9,7 +9,6 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"syscall"
 
 	"netlab/labs"
@@ -34,7 +33,6 @@ func main() {
 	if code, ok := netns.Main(os.Args); ok {
 		os.Exit(code)
 	}
-	debug.SetGCPercent(collectLater)
 	sys, err := realSystem()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -51,11 +49,6 @@ func main() {
 	}
 	os.Exit(code)
 }
-
-// collectLater is how much, in percent of what is in use, the heap may grow before
-// garbage is collected. Most commands are over before it would matter; a lab of a
-// thousand pods takes about 100 MB.
-const collectLater = 400
 
 // realSystem is the one that netlab runs on.
 func realSystem() (system, error) {
