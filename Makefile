@@ -11,7 +11,7 @@ help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## build bin/netlab
-	$(GO) build -trimpath -o bin/netlab ./cmd/netlab
+	$(GO) build -trimpath -tags urfave_cli_no_docs -o bin/netlab ./cmd/netlab
 
 demo: ## bring up a two-node lab, verify it, show it (needs root)
 	@scripts/demo.sh $(RUN_PACKAGES)

@@ -111,9 +111,7 @@ func (c *Chains) newTable(family, name string, s Ruleset) *table {
 	}
 	for _, ch := range t.chains {
 		jumps := slices.ContainsFunc(ch.rules, func(r *rule) bool { return r.to != nil })
-		if ch.aside = !ch.hook && ch.callers > 2 && !jumps && len(ch.rules) <= 3; ch.aside && ch.about == "" {
-			ch.about = count(ch.callers, "rule") + " jump here"
-		}
+		ch.aside = !ch.hook && ch.callers > 2 && !jumps && len(ch.rules) <= 3
 	}
 	return t
 }
@@ -228,6 +226,14 @@ func (c *Chains) health() (string, level) {
 		return "as the lab file says", worst
 	}
 	return count(n, "rule") + verb(n, " differs", " differ") + " from the lab file", worst
+}
+
+// under is what stands below the name of a chain in a picture.
+func (ch *chain) under() string {
+	if ch.aside && ch.about == "" {
+		return count(ch.callers, "rule") + " jump here"
+	}
+	return ch.about
 }
 
 // lead is what stands before a rule's words: its number, or what is wrong.

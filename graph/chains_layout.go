@@ -46,8 +46,8 @@ type sheet struct {
 func (ch *chain) size() (w, h int) {
 	w = 24 + width(ch.name, textSize, true)
 	h = 28
-	if ch.about != "" {
-		w = max(w, 24+width(ch.about, textSize, false))
+	if ch.under() != "" {
+		w = max(w, 24+width(ch.under(), textSize, false))
 		h += lineStep
 	}
 	for _, r := range ch.rules {
@@ -68,7 +68,7 @@ func (ch *chain) numbers() int {
 // rowAt is the height of the middle of a rule within its chain.
 func (ch *chain) rowAt(i int) int {
 	y := 28 + ruleH*i + ruleH/2
-	if ch.about != "" {
+	if ch.under() != "" {
 		y += lineStep
 	}
 	return y
@@ -318,8 +318,8 @@ func (c *Chains) chain(s *scene, it *item) {
 	name := heading("podname", it.x+12, it.y+19, ch.name).of(t)
 	name.size = textSize
 	s.add(layerBox, name)
-	if ch.about != "" {
-		s.add(layerBox, label("kind", it.x+12, it.y+19+lineStep, ch.about).of(t))
+	if ch.under() != "" {
+		s.add(layerBox, label("kind", it.x+12, it.y+19+lineStep, ch.under()).of(t))
 	}
 	numbers := ch.numbers()
 	for i, r := range ch.rules {
@@ -383,6 +383,7 @@ func (c *Chains) legend(s *scene) {
 	entry("service", "of a service")
 	entry("endpoint", "of an endpoint")
 	if _, how := c.health(); how > well {
-		entry("fail", "a rule is missing or extra")
+		entry("drift", "has a rule that the lab file does not ask for")
+		entry("fail", "lacks a rule")
 	}
 }

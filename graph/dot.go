@@ -50,6 +50,8 @@ func dotText(s string) string {
 // dotLevel returns attributes that show how something is.
 func dotLevel(l level) string {
 	switch l {
+	case touched:
+		return `, color="#b3121f"`
 	case drifted:
 		return `, color="#7d5300", penwidth=2.5, fillcolor="#fff7dd"`
 	case failing:

@@ -55,14 +55,15 @@ func written(t testing.TB, write func(io.Writer) error) []byte {
 // brokenLab is what somebody saw of two-node after breaking web.
 func brokenLab(lab *labs.Lab) *Live {
 	return &Live{
-		State: "drifted", Checks: "55 checks 2 failed, 53 ok",
+		State: "drifted", Checks: "2 of 55 checks fail",
 		Spaces: map[string]Finding{
 			"two-node.fabric": {}, "two-node.node-a": {Checks: 20}, "two-node.client": {Checks: 20, Failed: 1},
 			"two-node.node-b": {Checks: 20, Differences: []string{"~ link two-node.node-b/veth-web: state is down, lab says up"}},
-			"two-node.web":    {Checks: 20, Failed: 2},
+			"two-node.web":    {Checks: 20, Failed: 12},
 		},
 		Devices:  map[Device]Finding{{lab.Pods[1].NS, "eth0"}: {Differences: []string{"~ link two-node.node-b/veth-web: state is down, lab says up"}}},
 		Services: map[string]Finding{"default/web": {Checks: 4, Failed: 1}},
+		Causes:   []Cause{{Fault: "two-node.node-b: link veth-web: state is down, lab says up", Evidence: []string{"ip -n two-node.node-b link show veth-web: state DOWN"}, Remedy: "netlab up two-node", Checks: 2}},
 		Failures: []Failure{
 			{Check: "icmp default/client -> default/web (10.244.2.2)", Reason: "no answer within 1s", Ends: []string{"two-node.client", "two-node.web"}},
 			{Check: "tcp default/client -> svc default/web:80 (10.96.0.80:80)", Reason: "no answer within 1s", Ends: []string{"two-node.client", "default/web"}},

@@ -26,6 +26,7 @@ type htmlPage struct {
 	Toggles        []toggle
 	Pictures       []htmlPicture
 	Shown          int // index of the picture that is shown first
+	Causes         []htmlCause
 	Failures       []htmlFailure
 	Differences    []htmlDifference
 	Tables         []htmlTable
@@ -44,6 +45,9 @@ type htmlPicture struct {
 	Width int
 	SVG   template.HTML
 }
+
+// htmlCause is a fault, with the checks that fail by it in words.
+type htmlCause struct{ Fault, Evidence, Remedy, Checks string }
 
 type htmlFailure struct{ Check, Reason, Ends string }
 
@@ -113,7 +117,7 @@ func (p *htmlPage) write(w io.Writer) error {
 
 // htmlSign draws the mark of a level within text.
 func htmlSign(class string) template.HTML {
-	for _, l := range []level{well, drifted, failing} {
+	for _, l := range []level{well, touched, drifted, failing} {
 		if l.class() == class {
 			var b strings.Builder
 			out := bufio.NewWriter(&b)
@@ -228,7 +232,13 @@ func (t *Topology) unwell(p *htmlPage, ids map[string]string) {
 		}
 	}
 	slices.SortStableFunc(p.Differences, func(a, b htmlDifference) int { return strings.Compare(a.Name, b.Name) })
-	for _, f := range t.failures() {
+	if t.live == nil {
+		return
+	}
+	for _, c := range t.live.Causes {
+		p.Causes = append(p.Causes, htmlCause{c.Fault, strings.Join(c.Evidence, "\n"), c.Remedy, count(c.Checks, "check") + verb(c.Checks, " fails", " fail") + " by it"})
+	}
+	for _, f := range t.live.Failures {
 		var ends []string
 		for _, e := range f.Ends {
 			if id := ids[e]; id != "" {

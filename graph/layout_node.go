@@ -186,15 +186,16 @@ func barText(t *thing, x, y, size int) []shape {
 // sign draws the mark that says how something is.
 func sign(x, y int, l level, of *thing) []shape {
 	out := []shape{rect("sign "+l.class(), x, y, signSize, signSize, signSize/2).of(of)}
+	class := "stroke " + l.class()
 	switch l {
 	case well:
-		out = append(out, line("stroke", point{x + 4, y + 7}, point{x + 6, y + 10}, point{x + 10, y + 4}).of(of))
+		out = append(out, line(class, point{x + 4, y + 7}, point{x + 6, y + 10}, point{x + 10, y + 4}).of(of))
 	case drifted:
-		out = append(out, line("stroke", point{x + 7, y + 3}, point{x + 7, y + 8}).of(of),
-			line("stroke", point{x + 7, y + 10}, point{x + 7, y + 11}).of(of))
-	case failing:
-		out = append(out, line("stroke", point{x + 4, y + 4}, point{x + 10, y + 10}).of(of),
-			line("stroke", point{x + 10, y + 4}, point{x + 4, y + 10}).of(of))
+		out = append(out, line(class, point{x + 7, y + 3}, point{x + 7, y + 8}).of(of),
+			line(class, point{x + 7, y + 10}, point{x + 7, y + 11}).of(of))
+	case touched, failing:
+		out = append(out, line(class, point{x + 4, y + 4}, point{x + 10, y + 10}).of(of),
+			line(class, point{x + 10, y + 4}, point{x + 4, y + 10}).of(of))
 	}
 	return out
 }

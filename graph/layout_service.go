@@ -263,8 +263,8 @@ func (d *drawing) legend() {
 		}
 	}
 	if d.live != nil {
-		entries = append(entries, entry{signOf(well), "as the lab file says"},
-			entry{signOf(drifted), "differs from the lab file"}, entry{signOf(failing), "missing, or a check fails"})
+		entries = append(entries, entry{signOf(well), "as the lab file says"}, entry{signOf(drifted), "differs from the lab file"},
+			entry{signOf(failing), "missing, or most checks fail"}, entry{signOf(touched), "some checks fail"})
 	}
 	y, x := d.height+4, margin
 	for _, e := range entries {

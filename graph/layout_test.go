@@ -84,7 +84,7 @@ services:
 
 // seen is what somebody saw of a lab: something of everything.
 func seen(lab *labs.Lab, rng *rand.Rand) *Live {
-	l := &Live{State: "drifted", Checks: "55 checks 3 failed, 52 ok", Spaces: map[string]Finding{}, Devices: map[Device]Finding{}, Services: map[string]Finding{}}
+	l := &Live{State: "drifted", Checks: "3 of 55 checks fail", Spaces: map[string]Finding{}, Devices: map[Device]Finding{}, Services: map[string]Finding{}}
 	random := func() Finding {
 		switch rng.IntN(4) {
 		case 0:

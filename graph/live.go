@@ -23,6 +23,15 @@ type Live struct {
 	Devices  map[Device]Finding // only those that are not well
 	Services map[string]Finding // by NAMESPACE/NAME
 	Failures []Failure          // of checks
+	Causes   []Cause            // what they come from, as far as that was found out
+}
+
+// Cause is a fault by which checks fail.
+type Cause struct {
+	Fault    string
+	Evidence []string
+	Remedy   string
+	Checks   int // that fail by it
 }
 
 // Device names a network interface.
@@ -49,22 +58,25 @@ type level int
 const (
 	unknown level = iota // nobody looked
 	well
+	touched // few of the checks fail that begin or end here: the fault is likely elsewhere
 	drifted
 	failing
 )
 
 // class is the level's name in style sheets.
-func (l level) class() string { return [...]string{"", "ok", "drift", "fail"}[l] }
+func (l level) class() string { return [...]string{"", "ok", "touch", "drift", "fail"}[l] }
 
 // sign is the level's mark in text that has colour or not.
-func (l level) sign() string { return [...]string{"", "ok", "!", "x"}[l] }
+func (l level) sign() string { return [...]string{"", "ok", "x", "!", "x"}[l] }
 
 func (f Finding) level() level {
 	switch {
-	case f.Missing || f.Failed > 0:
+	case f.Missing || f.Failed > 0 && f.Failed*2 >= f.Checks:
 		return failing
 	case len(f.Differences) > 0:
 		return drifted
+	case f.Failed > 0:
+		return touched
 	}
 	return well
 }

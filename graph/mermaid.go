@@ -17,6 +17,7 @@ const (
 // mermaidStyle sets no colours but those of what is not well: the others are
 // the reader's theme's, light or dark.
 const mermaidStyle = `    classDef drift stroke:#b98500,stroke-width:3px,stroke-dasharray:6 3
+    classDef touch stroke:#d1242f,stroke-width:1.5px
     classDef fail stroke:#d1242f,stroke-width:4px
 `
 
@@ -61,7 +62,7 @@ func (m *mermaid) draw() {
 		m.service(s)
 	}
 	m.out.WriteString(mermaidStyle)
-	for _, l := range []level{drifted, failing} {
+	for _, l := range []level{touched, drifted, failing} {
 		if ids := m.bad[l]; len(ids) > 0 {
 			fmt.Fprintf(&m.out, "    class %s %s\n", strings.Join(ids, ","), l.class())
 		}

@@ -43,7 +43,7 @@ func (t *tree) marked(x *thing, words ...string) string {
 }
 
 func (t *tree) colour(l level, s string) string {
-	codes := [...]string{"", "\x1b[32m", "\x1b[33m", "\x1b[31m"}
+	codes := [...]string{"", "\x1b[32m", "\x1b[31m", "\x1b[33m", "\x1b[31m"}
 	if !t.color || codes[l] == "" {
 		return s
 	}
@@ -82,20 +82,8 @@ func (t *Topology) WriteText(w io.Writer) error {
 	}
 	t.textNets(out)
 	t.textServices(out)
-	for i, f := range t.failures() {
-		if i == 0 {
-			fmt.Fprintln(out.out, "\nfailing checks")
-		}
-		fmt.Fprintln(out.out, "  "+out.colour(failing, "x "+f.Check)+"\n      "+strings.ReplaceAll(f.Reason, "\n", "\n      "))
-	}
+	t.textFailures(out)
 	return out.out.Flush()
-}
-
-func (t *Topology) failures() []Failure {
-	if t.live == nil {
-		return nil
-	}
-	return t.live.Failures
 }
 
 // nodeLeaf draws a node below a bridge. What is in it is drawn once.
@@ -174,5 +162,34 @@ func (t *Topology) textServices(out *tree) {
 			list = []leaf{{text: "no endpoints"}}
 		}
 		out.write(list, "")
+	}
+}
+
+// listed is how many failing checks a text lists at most.
+const listed = 10
+
+// textFailures says what is to blame for failing checks, and lists those.
+func (t *Topology) textFailures(out *tree) {
+	if t.live == nil {
+		return
+	}
+	for i, c := range t.live.Causes {
+		if i == 0 {
+			fmt.Fprintln(out.out, "\nfaults")
+		}
+		fmt.Fprintf(out.out, "  %s: %s by it\n", out.colour(failing, "x "+c.Fault), count(c.Checks, "check")+verb(c.Checks, " fails", " fail"))
+		if c.Remedy != "" {
+			fmt.Fprintln(out.out, "      "+c.Remedy)
+		}
+	}
+	for i, f := range t.live.Failures {
+		switch {
+		case i == 0:
+			fmt.Fprintln(out.out, "\nfailing checks")
+		case i == listed && len(t.live.Failures) > listed+1:
+			fmt.Fprintf(out.out, "  and %d more; \"netlab verify %s\" lists them\n", len(t.live.Failures)-i, t.lab.Name)
+			return
+		}
+		fmt.Fprintln(out.out, "  "+out.colour(failing, "x "+f.Check)+"\n      "+strings.ReplaceAll(f.Reason, "\n", "\n      "))
 	}
 }

@@ -1,16 +1,15 @@
 package labs
 
 import (
-	"regexp"
 	"slices"
 	"strings"
 	"time"
 )
 
 var (
-	envName  = regexp.MustCompile(`^[A-Za-z_.-][A-Za-z0-9_.-]*$`)
-	portName = regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*$`)
-	letter   = regexp.MustCompile(`[a-z]`)
+	envName  = newPattern(`^[A-Za-z_.-][A-Za-z0-9_.-]*$`)
+	portName = newPattern(`^[a-z0-9]+(-[a-z0-9]+)*$`)
+	letter   = newPattern(`[a-z]`)
 )
 
 const (

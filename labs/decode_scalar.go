@@ -2,7 +2,6 @@ package labs
 
 import (
 	"math"
-	"regexp"
 	"strconv"
 	"strings"
 
@@ -15,7 +14,7 @@ const (
 	mapHint  = "write it as {KEY: VALUE}, or each KEY: VALUE on a line of its own"
 )
 
-var decimal = regexp.MustCompile(`^[+-]?[0-9]+$`)
+var decimal = newPattern(`^[+-]?[0-9]+$`)
 
 func (a *At[T]) decode(d *decoder, n *yaml.Node, at Place) {
 	a.Place = at

@@ -28,6 +28,7 @@ func (r *resolver) resolveVerify() {
 		}
 		e.Expect = Outcome(r.oneOf(spec.Expect, string(Reachable),
 			string(Reachable), string(Refused), string(Timeout), string(Unreachable)))
+		r.expectMore(spec, &e)
 		r.lab.Verify = append(r.lab.Verify, e)
 	}
 }

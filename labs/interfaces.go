@@ -3,7 +3,6 @@ package labs
 import (
 	"fmt"
 	"net/netip"
-	"regexp"
 	"slices"
 	"strings"
 )
@@ -11,7 +10,7 @@ import (
 // maxIface is the longest name the kernel gives an interface, in bytes.
 const maxIface = 15
 
-var ifaceName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]*$`)
+var ifaceName = newPattern(`^[A-Za-z0-9][A-Za-z0-9_.-]*$`)
 
 // iface is an interface of a node being resolved.
 type iface struct {

@@ -340,12 +340,3 @@ const (
 	Timeout     Outcome = "timeout"     // nothing comes back
 	Unreachable Outcome = "unreachable" // there is no way, and the kernel or a router says so
 )
-
-// Expectation is an entry of the lab's verify section.
-type Expectation struct {
-	From   Ref    // pod, node or bridge
-	To     Target // what is asked
-	Expect Outcome
-	Pos    Pos
-	Path   string // such as verify[0]
-}

@@ -2,7 +2,6 @@ package labs
 
 import (
 	"fmt"
-	"regexp"
 	"strconv"
 	"strings"
 )
@@ -15,7 +14,7 @@ const (
 // MaxName is how many characters the name of a lab has at most.
 const MaxName = maxLabName
 
-var label = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`)
+var label = newPattern(`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`)
 
 // label returns the name in n, or reports that it is missing in owner or is
 // not a DNS label.

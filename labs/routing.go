@@ -2,7 +2,6 @@ package labs
 
 import (
 	"net/netip"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -15,7 +14,7 @@ const (
 	firstPriority = 1000 // of rules that do not write theirs
 )
 
-var sysctlName = regexp.MustCompile(`^net(\.[A-Za-z0-9_-]+)+$`)
+var sysctlName = newPattern(`^net(\.[A-Za-z0-9_-]+)+$`)
 
 // resolveRouting resolves what a node does with packets beyond its interfaces.
 func (r *resolver) resolveRouting() {

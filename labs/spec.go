@@ -62,11 +62,3 @@ type VXLANSpec struct {
 	VNI  At[int] `yaml:"vni" doc:"VXLAN network identifier" default:"1" example:"42" range:"1-16777215"`
 	Port At[int] `yaml:"port" doc:"UDP port of the tunnel" default:"8472" example:"4789" range:"1-65535"`
 }
-
-// VerifySpec is an entry of verify.
-type VerifySpec struct {
-	Place
-	From   At[string] `yaml:"from" doc:"reference to a pod, a node or a bridge" default:"required" example:"client"`
-	To     At[string] `yaml:"to" doc:"reference, with :PORT (a number, or a name that the service or pod gives it) and /UDP where meant. Without a port it is pinged; a service with one port needs none" default:"required" example:"svc/web:80"`
-	Expect At[string] `yaml:"expect" doc:"what the sender is to see" default:"reachable" example:"refused" enum:"reachable,refused,timeout,unreachable"`
-}

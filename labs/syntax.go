@@ -2,16 +2,15 @@ package labs
 
 import (
 	"bytes"
-	"regexp"
 	"strconv"
 	"strings"
 	"unicode/utf8"
 )
 
 var (
-	yamlLine   = regexp.MustCompile(`^line ([0-9]+): `)
-	yamlAnchor = regexp.MustCompile(`^unknown anchor '(.*)' referenced$`)
-	yamlDepth  = regexp.MustCompile(`^exceeded max depth of ([0-9]+)$`)
+	yamlLine   = newPattern(`^line ([0-9]+): `)
+	yamlAnchor = newPattern(`^unknown anchor '(.*)' referenced$`)
+	yamlDepth  = newPattern(`^exceeded max depth of ([0-9]+)$`)
 )
 
 // maxSearched is the size, in bytes, of the largest file that is parsed again

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 )
 
@@ -94,12 +95,13 @@ func Apply(ctx context.Context, p Plan, k Kernel, opts Options) (Result, error) 
 }
 
 // application is one run of Apply. Each namespace is a lane: a queue of steps
-// of which only the first may run. A lane whose first step waits for nothing
-// stands in ready, ordered by that step's index.
+// that run in their order, some of them in one go where the kernel can do that.
+// A lane whose first step waits for nothing stands in ready.
 type application struct {
-	plan Plan
-	k    Kernel
-	opts Options
+	plan  Plan
+	k     Kernel
+	batch Batcher // k, if it is one
+	opts  Options
 
 	mu      sync.Mutex
 	wake    *sync.Cond
@@ -107,6 +109,7 @@ type application struct {
 	waiting map[int][]*lane // step -> lanes whose first step comes after it
 	left    int             // lanes not finished
 	over    []bool          // steps that ran or were skipped
+	awaited []int           // how many steps of other lanes wait for a step
 	status  []Status
 	errs    []error
 
@@ -114,7 +117,15 @@ type application struct {
 }
 
 type lane struct {
-	steps []int // what is left, in plan order
+	steps   []int // what is left, in plan order
+	awaited int   // how often steps of other lanes wait for one of this
+}
+
+// laneKey tells lanes apart. The rules of a namespace have one of their own: they
+// need nothing else in it, and writing them takes as long as all the rest.
+type laneKey struct {
+	ns    string
+	rules bool
 }
 
 func newApplication(p Plan, k Kernel, opts Options) *application {
@@ -122,19 +133,35 @@ func newApplication(p Plan, k Kernel, opts Options) *application {
 		plan: p, k: k, opts: opts,
 		waiting: map[int][]*lane{},
 		over:    make([]bool, len(p.Steps)),
+		awaited: make([]int, len(p.Steps)),
 		status:  make([]Status, len(p.Steps)),
 		errs:    make([]error, len(p.Steps)),
 	}
 	a.wake = sync.NewCond(&a.mu)
-	byNS := map[string]*lane{}
+	a.batch, _ = k.(Batcher)
+	lanes := map[laneKey]*lane{}
 	var order []*lane
+	of := make([]*lane, len(p.Steps))
 	for i, s := range p.Steps {
-		ns := s.Object.Key().NS
-		if byNS[ns] == nil {
-			byNS[ns] = &lane{}
-			order = append(order, byNS[ns])
+		k := s.Object.Key()
+		key := laneKey{k.NS, k.Kind == KindRuleset}
+		l := lanes[key]
+		if l == nil {
+			l = &lane{}
+			lanes[key] = l
+			order = append(order, l)
 		}
-		byNS[ns].steps = append(byNS[ns].steps, i)
+		l.steps = append(l.steps, i)
+		of[i] = l
+		if k.Kind == KindSupervisor {
+			continue // it waits for everything
+		}
+		for _, j := range s.After {
+			if of[j] != l {
+				of[j].awaited++
+				a.awaited[j]++
+			}
+		}
 	}
 	a.left = len(order)
 	for _, l := range order {
@@ -183,61 +210,122 @@ func (a *application) work(ctx context.Context) {
 // it is released while the kernel works.
 func (a *application) run(ctx context.Context, l *lane) {
 	for len(l.steps) > 0 {
-		i := l.steps[0]
-		for _, j := range a.plan.Steps[i].After {
-			if !a.over[j] {
-				a.enqueue(l)
-				return
-			}
+		n := a.runnable(ctx, l)
+		if n == 0 {
+			a.enqueue(l)
+			return
 		}
-		l.steps = l.steps[1:]
-		if a.wanted(ctx, i) {
-			a.mu.Unlock()
-			err := a.do(ctx, a.plan.Steps[i])
-			a.mu.Lock()
-			a.status[i] = Done
-			if err != nil {
-				a.status[i], a.errs[i] = Failed, &StepError{a.plan.Steps[i], err}
-			}
+		steps := l.steps[:n]
+		if !a.wanted(ctx, steps[0]) {
+			a.finish(l, Skipped, nil)
+			continue
 		}
-		a.over[i] = true
-		for _, w := range a.waiting[i] {
-			a.enqueue(w)
+		a.mu.Unlock()
+		done, err := a.do(ctx, steps)
+		a.mu.Lock()
+		for range done {
+			a.finish(l, Done, nil)
 		}
-		delete(a.waiting, i)
+		if err != nil {
+			a.finish(l, Failed, err)
+		}
 	}
 	a.enqueue(l)
 }
 
+// maxBatch bounds how many steps are carried out in one go, so that nobody waits
+// long for the first of them.
+const maxBatch = 64
+
+// runnable returns how many of l's first steps may be carried out one after the
+// other: those that wait for nothing but each other, or the first alone if it is
+// not wanted. The caller holds mu.
+func (a *application) runnable(ctx context.Context, l *lane) int {
+	for n, i := range l.steps {
+		for _, j := range a.plan.Steps[i].After {
+			if _, before := slices.BinarySearch(l.steps[:n], j); !before && !a.over[j] {
+				return n
+			}
+		}
+		if n > 0 && (a.batch == nil || n == maxBatch || !a.wanted(ctx, i)) {
+			return n
+		}
+	}
+	return len(l.steps)
+}
+
+// finish says what became of l's first step. The caller holds mu.
+func (a *application) finish(l *lane, st Status, err error) {
+	i := l.steps[0]
+	l.steps = l.steps[1:]
+	l.awaited -= a.awaited[i]
+	a.status[i] = st
+	if err != nil {
+		a.errs[i] = &StepError{a.plan.Steps[i], err}
+	}
+	a.over[i] = true
+	for _, w := range a.waiting[i] {
+		a.enqueue(w)
+	}
+	delete(a.waiting, i)
+}
+
 // wanted reports whether step i may run: nothing it builds on has failed or
-// been skipped, and nobody has called a halt.
+// been skipped, and nobody has called a halt. What is over counts; the rest is
+// about to be done before it.
 func (a *application) wanted(ctx context.Context, i int) bool {
 	for _, j := range a.plan.Steps[i].After {
-		if a.status[j] != Done {
+		if a.over[j] && a.status[j] != Done {
 			return false
 		}
 	}
 	return ctx.Err() == nil
 }
 
-func (a *application) do(ctx context.Context, s Step) error {
-	err := a.k.Do(ctx, s)
+// do carries out steps as far as it gets and returns how many are done. err is
+// the failure of the next one.
+func (a *application) do(ctx context.Context, steps []int) (done int, err error) {
+	if a.batch == nil {
+		if err = a.k.Do(ctx, a.plan.Steps[steps[0]]); err == nil {
+			done = 1
+		}
+	} else {
+		batch := make([]Step, len(steps))
+		for k, i := range steps {
+			batch[k] = a.plan.Steps[i]
+		}
+		done, err = a.batch.DoAll(ctx, batch)
+		if done == 0 && err == nil {
+			err = ctx.Err()
+		}
+	}
 	if a.opts.Progress != nil {
 		a.reporting.Lock()
 		defer a.reporting.Unlock()
-		a.opts.Progress(s, err)
+		for _, i := range steps[:done] {
+			a.opts.Progress(a.plan.Steps[i], nil)
+		}
+		if err != nil {
+			a.opts.Progress(a.plan.Steps[steps[done]], err)
+		}
 	}
-	return err
+	return done, err
 }
 
-// lanes is a heap of lanes, the one with the earliest step on top.
+// lanes is a heap of lanes: those that others wait for most on top, and of
+// equals the one with the earliest step.
 type lanes []*lane
 
 // Len implements [heap.Interface].
 func (l lanes) Len() int { return len(l) }
 
 // Less implements [heap.Interface].
-func (l lanes) Less(i, j int) bool { return l[i].steps[0] < l[j].steps[0] }
+func (l lanes) Less(i, j int) bool {
+	if l[i].awaited != l[j].awaited {
+		return l[i].awaited > l[j].awaited
+	}
+	return l[i].steps[0] < l[j].steps[0]
+}
 
 // Swap implements [heap.Interface].
 func (l lanes) Swap(i, j int) { l[i], l[j] = l[j], l[i] }

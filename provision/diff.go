@@ -17,12 +17,7 @@ func Diff(have, want State) Plan {
 	want = want.placed(have)
 	d := differ{
 		have: have, want: want,
-		claimed: map[Key]bool{}, deletes: map[Key]Object{}, lost: map[Key]bool{}, reasons: map[Key]string{},
-	}
-	for _, o := range want.objects {
-		for _, c := range o.Claims() {
-			d.claimed[c] = true
-		}
+		deletes: map[Key]Object{}, lost: map[Key]bool{}, reasons: map[Key]string{},
 	}
 	if conflicts := d.conflicts(); len(conflicts) > 0 {
 		return Plan{Conflicts: conflicts}
@@ -34,7 +29,8 @@ func Diff(have, want State) Plan {
 
 type differ struct {
 	have, want State
-	claimed    map[Key]bool   // names that want needs
+	claimed    map[Key]bool   // names that want needs; see claims
+	holders    map[Key]Key    // claim -> what holds it in have; see holder
 	deletes    map[Key]Object // what is deleted, by its own key
 	lost       map[Key]bool   // what the kernel takes along with it
 	reasons    map[Key]string // why an object is made anew
@@ -55,12 +51,6 @@ func (d *differ) conflicts() []Conflict {
 
 // findDeletes collects what has no place in want and what must be made anew.
 func (d *differ) findDeletes() {
-	holders := map[Key]Key{} // claim -> what holds it
-	for k, o := range d.have.objects {
-		for _, c := range o.Claims() {
-			holders[c] = k
-		}
-	}
 	for k, o := range d.have.objects {
 		if n, ok := o.(Namespace); ok && n.Condition == Foreign {
 			continue
@@ -72,11 +62,38 @@ func (d *differ) findDeletes() {
 		case wanted && o != w:
 			if why := w.recreate(o); why != "" {
 				d.deletes[k], d.reasons[k] = o, why
-			} else if slices.ContainsFunc(w.Claims(), func(c Key) bool { h, held := holders[c]; return held && h != k }) {
+			} else if slices.ContainsFunc(w.Claims(), func(c Key) bool { h, held := d.holder(c); return held && h != k }) {
 				d.deletes[k], d.reasons[k] = o, "its name is taken"
 			}
 		}
 	}
+}
+
+// holder returns what holds a name in have.
+func (d *differ) holder(claim Key) (Key, bool) {
+	if d.holders == nil {
+		d.holders = make(map[Key]Key, len(d.have.objects))
+		for k, o := range d.have.objects {
+			for _, c := range o.Claims() {
+				d.holders[c] = k
+			}
+		}
+	}
+	k, held := d.holders[claim]
+	return k, held
+}
+
+// claims reports whether want needs a name.
+func (d *differ) claims(claim Key) bool {
+	if d.claimed == nil {
+		d.claimed = make(map[Key]bool, len(d.want.objects))
+		for _, o := range d.want.objects {
+			for _, c := range o.Claims() {
+				d.claimed[c] = true
+			}
+		}
+	}
+	return d.claimed[claim]
 }
 
 // tolerated reports whether an object that the lab does not ask for may stay:
@@ -90,7 +107,7 @@ func (d *differ) tolerated(o Object) bool {
 	if _, ours := d.want.former[k]; ours {
 		return false
 	}
-	if slices.ContainsFunc(o.Claims(), func(c Key) bool { return d.claimed[c] }) {
+	if slices.ContainsFunc(o.Claims(), d.claims) {
 		return false
 	}
 	switch k.Kind {
@@ -103,6 +120,10 @@ func (d *differ) tolerated(o Object) bool {
 // findLost follows the deletes to everything that vanishes with them, and
 // drops the deletes that have thereby become superfluous.
 func (d *differ) findLost() {
+	first := append(d.flushed(), d.overwritten()...)
+	if len(d.deletes)+len(first) == 0 {
+		return
+	}
 	dependents := map[Key][]Object{} // claim -> objects that need it
 	for _, o := range d.have.objects {
 		for _, n := range o.Needs() {
@@ -110,7 +131,7 @@ func (d *differ) findLost() {
 		}
 	}
 	queue := slices.Collect(maps.Values(d.deletes))
-	for _, o := range append(d.flushed(), d.overwritten()...) {
+	for _, o := range first {
 		if !d.lost[o.Key()] {
 			d.lost[o.Key()] = true
 			queue = append(queue, o)

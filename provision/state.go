@@ -27,6 +27,8 @@ type State struct {
 	// former is what the lab was when it was applied last; see After.
 	former map[Key]Object
 
+	brief bool // see Briefly
+
 	uplinks []uplink       // of a desired state: what may have to be placed elsewhere
 	taken   []netip.Prefix // of an observed state: see WithTaken
 }
@@ -49,6 +51,17 @@ func (s State) Get(k Key) (Object, bool) {
 
 // Len returns the number of objects.
 func (s State) Len() int { return len(s.objects) }
+
+// Namespaces returns the names of the namespaces in s, in no particular order.
+func (s State) Namespaces() []string {
+	var names []string
+	for k := range s.objects {
+		if k.Kind == KindNamespace {
+			names = append(names, k.NS)
+		}
+	}
+	return names
+}
 
 // All yields the objects in no particular order.
 func (s State) All() iter.Seq[Object] {
@@ -91,6 +104,16 @@ func (s State) WithSecondary(addrs map[Key]bool) State {
 	s.secondary = addrs
 	return s
 }
+
+// Briefly returns s for a look that need not tell what is in namespaces that s
+// does not have: whoever only wants to be rid of them is spared the reading.
+func (s State) Briefly() State {
+	s.brief = true
+	return s
+}
+
+// Brief reports whether [State.Briefly] was called.
+func (s State) Brief() bool { return s.brief }
 
 // Hint returns what to observe for s: its objects, and the sysctls and addresses
 // that the lab had when it was applied last, some of which look like the

@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 command -v go >/dev/null || { echo "Go is missing: apt-get install golang, or see https://go.dev/dl" >&2; exit 1; }
 scripts/deps.sh "$@"
-go build -trimpath -o bin/netlab ./cmd/netlab
+go build -trimpath -tags urfave_cli_no_docs -o bin/netlab ./cmd/netlab
 say() { printf '\n$ %s\n' "$*"; "$@"; }
 say bin/netlab up labs/two-node.yaml
 say bin/netlab verify two-node

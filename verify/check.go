@@ -123,6 +123,9 @@ type More struct {
 	// remember of it; nil: not looked at.
 	Track *Track
 
+	// Extra is nil unless the lab file asks for more than an outcome.
+	Extra *Extra
+
 	Routers []netip.Addr // Expire: on the way, by the addresses of their ICMP errors
 	Size    int          // Size: bytes of the largest packet that may pass unfragmented
 
@@ -208,8 +211,20 @@ type Query struct {
 // that passes it: to whom it leads instead of where it was sent, and under which
 // address of the client.
 type Track struct {
-	At     *End
-	Client netip.Addr // the zero Addr: as the server of More.Behind has it
+	At      *End
+	Clients []netip.Addr     // any of these; none: as the server of More.Behind has it
+	Servers []netip.AddrPort // any of these, whatever the port where that is 0; none: one of More.Behind
+}
+
+// Extra is what an expectation of the lab file asks for besides an outcome.
+type Extra struct {
+	Within  time.Duration // in which an answer has to come; 0: not looked at
+	Count   int           // how often to ask, each time once; 0: once, with further tries
+	Loss    labs.Range    // share of Count that may stay without an answer
+	Rate    *labs.Range   // bits per second; nil: not measured
+	Sources []netip.Addr  // client that the server is to see, any of these
+	HTTP    *labs.HTTPExpectation
+	AnyVia  bool // of a route: the next hop is not looked at
 }
 
 // DeviceInfo is what matters about a VXLAN device.
@@ -245,6 +260,9 @@ func (c *Check) ID() string {
 	}
 	if c.More != nil && c.More.Track != nil {
 		id = "nat " + c.More.Track.At.Name + ": " + id
+	}
+	if c.Group == Lab && c.Kind == Ask {
+		return fmt.Sprintf("%s %s: %s", c.More.Path, id, c.More.Asks[0].For)
 	}
 	if c.Group == Lab {
 		return fmt.Sprintf("%s %s: %s", c.More.Path, id, c.Want)

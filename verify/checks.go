@@ -12,6 +12,7 @@ import (
 const (
 	podIface    = "eth0"
 	bridgeIface = "cni0"
+	switchIface = "br0" // in the namespace of a bridge
 	loopback    = "lo"
 )
 

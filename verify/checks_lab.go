@@ -21,7 +21,13 @@ func (b *builder) expectations() {
 		}
 		to := b.end(e.To.Ref)
 		for _, dst := range to.Addrs {
-			if len(from.Addrs) == 0 || sameFamily(from.Addrs, dst).IsValid() {
+			switch {
+			case len(from.Addrs) > 0 && !sameFamily(from.Addrs, dst).IsValid():
+			case e.Route != nil:
+				b.expectRoute(e, from, dst)
+			case e.ARP != nil:
+				b.expectARP(e, from, dst)
+			default:
 				b.expect(e, from, to, dst, e.To.Port)
 			}
 		}
@@ -68,6 +74,10 @@ func (b *builder) expectService(e *labs.Expectation, from *End) {
 		to := &End{Name: "svc " + s.ID(), Kind: labs.RefService, Pos: s.Pos}
 		for _, vip := range s.ClusterIPs {
 			if len(from.Addrs) > 0 && !sameFamily(from.Addrs, vip).IsValid() {
+				continue
+			}
+			if e.Route != nil {
+				b.expectRoute(e, from, vip)
 				continue
 			}
 			b.expect(e, from, to, vip, e.To.Port)
@@ -148,7 +158,7 @@ func (b *builder) expect(e *labs.Expectation, from, to *End, dst netip.Addr, por
 		Kind: ICMP, From: from, To: to, Addr: dst, Port: port, Want: e.Expect, Wait: waitAnswer,
 		More: &More{Pos: e.Pos, Path: e.Path},
 	}
-	if port != 0 {
+	if port != 0 || e.Rate != nil {
 		c.Kind = TCP
 		if e.To.Protocol == labs.UDP {
 			c.Kind = UDP
@@ -169,5 +179,6 @@ func (b *builder) expect(e *labs.Expectation, from, to *End, dst netip.Addr, por
 	} else if port != 0 && to.NS != "" && e.Expect != labs.Refused {
 		c.More.Listen = []Server{b.server(netip.AddrPortFrom(dst, port), to, c.Kind)}
 	}
+	b.extra(e, &c)
 	b.add(c)
 }

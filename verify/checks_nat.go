@@ -103,7 +103,10 @@ func (b *builder) track(n *labs.Node, client netip.Addr, f func()) {
 		if c.More != nil {
 			m = *c.More
 		}
-		m.Track = &Track{At: b.nodeEnd[n.Name], Client: client}
+		m.Track = &Track{At: b.nodeEnd[n.Name]}
+		if client.IsValid() { // what leaves the cluster keeps its destination
+			m.Track.Clients, m.Track.Servers = []netip.Addr{client}, []netip.AddrPort{netip.AddrPortFrom(c.Addr, c.Port)}
+		}
 		c.More = &m
 		kept = append(kept, c)
 	}

@@ -61,7 +61,11 @@ func Judge(c Check, o Observation, err error) Result {
 			}
 			break
 		}
-		r.Seen, r.Reason = judgeTraffic(&c, &o)
+		if c.More != nil && c.More.Extra != nil {
+			r.Seen, r.Reason = judgeExtra(&c, &o)
+		} else {
+			r.Seen, r.Reason = judgeTraffic(&c, &o)
+		}
 		if r.Reason == "" && c.More != nil && c.More.Track != nil {
 			r.Seen, r.Reason = judgeTrack(&c, &o)
 		}
@@ -155,6 +159,8 @@ func judgeAnswer(c *Check, a Answer) (seen, reason string) {
 func judgeAnswerOf(c *Check, behind []Server, a Answer) (seen, reason string) {
 	want, on := c.Src, c.To
 	switch {
+	case a == (Answer{}) && c.More != nil && c.More.Extra != nil && c.More.Extra.HTTP != nil: // it said what it was asked for
+		return "", ""
 	case a == (Answer{}):
 		if servers := c.listeners(); len(servers) > 0 && !slices.ContainsFunc(servers, Server.mayBeSilent) {
 			return "a stranger", fmt.Sprintf("what answers at %s is not %s", c.address(), servers[0])

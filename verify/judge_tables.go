@@ -2,6 +2,7 @@ package verify
 
 import (
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -18,11 +19,30 @@ func judgeRoute(c *Check, o *Observation) (seen, reason string) {
 		return "no route", fmt.Sprintf("no route to %s (%s), the lab says %s", c.Addr, o.Detail, hops(c.More.Hops))
 	}
 	for _, h := range c.More.Hops {
-		if h.Via == o.Hop.Via && h.Dev == o.Hop.Dev && (!h.Src.IsValid() || h.Src == o.Hop.Src) {
+		if (h.Via == o.Hop.Via || c.anyVia()) && (h.Dev == "" || h.Dev == o.Hop.Dev) && (!h.Src.IsValid() || h.Src == o.Hop.Src) {
 			return "", ""
 		}
 	}
-	return "another route", fmt.Sprintf("%s goes %s, the lab says %s", c.Addr, o.Hop, hops(c.More.Hops))
+	return "another route", fmt.Sprintf("%s goes %s, the lab says %s", c.Addr, o.Hop, c.hops())
+}
+
+// anyVia reports whether the next hop of a route is not looked at.
+func (c *Check) anyVia() bool { return c.More.Extra != nil && c.More.Extra.AnyVia }
+
+// hops words what a route has to be.
+func (c *Check) hops() string {
+	if c.More.Extra == nil {
+		return hops(c.More.Hops)
+	}
+	h := c.More.Hops[0]
+	text := h.String()
+	if h.Dev == "" {
+		text = strings.TrimSpace(strings.Replace(text, "dev ", "", 1))
+	}
+	if !h.Via.IsValid() && !c.anyVia() {
+		text = strings.TrimSpace("without a next hop " + text)
+	}
+	return text
 }
 
 func hops(list []Hop) string {
@@ -95,7 +115,7 @@ func judgeAsked(c *Check, o *Observation) (seen, reason string) {
 		case q.Answer == (labs.MAC{}) && len(macs) > 0 && q.Own:
 			wrong = append(wrong, fmt.Sprintf("somebody else answers for its own address %s: %s", q.For, said))
 		case q.Answer == (labs.MAC{}) && len(macs) > 0:
-			wrong = append(wrong, fmt.Sprintf("%s answers for %s, which is not on this link", said, q.For))
+			wrong = append(wrong, fmt.Sprintf("%s answers for %s, the lab says nobody does on this link", said, q.For))
 		case q.Answer == (labs.MAC{}):
 		case len(macs) == 0:
 			wrong = append(wrong, fmt.Sprintf("nobody answers for %s, the lab has it at %s", q.For, q.Answer))
@@ -110,32 +130,60 @@ func judgeAsked(c *Check, o *Observation) (seen, reason string) {
 
 // judgeTrack looks at what a machine remembers of a connection.
 func judgeTrack(c *Check, o *Observation) (seen, reason string) {
-	at := c.More.Track.At.Name
+	t, at := c.More.Track, c.More.Track.At.Name
 	if !o.Tracked {
 		return "not tracked", fmt.Sprintf("connection tracking of %s has no entry for the connection to %s", at, c.address())
 	}
-	server, client := o.Track.Server, c.More.Track.Client
-	if len(c.More.Behind) == 0 {
-		if server.Addr() != c.Addr {
+	server, clients := o.Track.Server, t.Clients
+	behind := slices.IndexFunc(c.More.Behind, func(s Server) bool { return s.At == server })
+	right := behind >= 0
+	if len(t.Servers) > 0 {
+		right = slices.ContainsFunc(t.Servers, func(s netip.AddrPort) bool {
+			return s.Addr() == server.Addr() && (s.Port() == 0 || s.Port() == server.Port())
+		})
+	}
+	kept := server.Addr() == c.Addr && (c.Port == 0 || server.Port() == c.Port)
+	switch {
+	case right:
+	case kept:
+		return "not translated", fmt.Sprintf("%s does not translate %s%s", at, c.address(), laid(t.Servers))
+	case len(t.Servers) == 0:
+		return "translated wrongly", fmt.Sprintf("%s translates %s to %s, which is not behind it", at, c.address(), server)
+	default:
+		if t.Servers[0].Addr() == c.Addr {
 			return "translated", fmt.Sprintf("%s translates %s to %s, the lab says not at all", at, c.address(), server)
 		}
-	} else {
-		i := slices.IndexFunc(c.More.Behind, func(s Server) bool { return s.At == server })
-		switch {
-		case i >= 0:
-			if !client.IsValid() {
-				client = c.More.Behind[i].Src
-			}
-		case server.Addr() == c.Addr && (c.Port == 0 || server.Port() == c.Port):
-			return "not translated", fmt.Sprintf("%s does not translate %s", at, c.address())
-		default:
-			return "translated wrongly", fmt.Sprintf("%s translates %s to %s, which is not behind it", at, c.address(), server)
-		}
+		return "translated wrongly", fmt.Sprintf("%s translates %s to %s%s", at, c.address(), server, laid(t.Servers))
 	}
-	if client.IsValid() && o.Track.Client.Addr() != client {
-		return "wrong source", fmt.Sprintf("%s lets the client appear as %s to %s, the lab says %s", at, o.Track.Client.Addr(), server, client)
+	if len(clients) == 0 && behind >= 0 && c.More.Behind[behind].Src.IsValid() {
+		clients = []netip.Addr{c.More.Behind[behind].Src}
+	}
+	if seen := o.Track.Client.Addr(); len(clients) > 0 && !slices.Contains(clients, seen) {
+		return "wrong source", fmt.Sprintf("%s lets the client appear as %s to %s, the lab says %s", at, seen, server, anyOf(clients))
 	}
 	return "", ""
+}
+
+// laid says where the lab wants a connection to lead.
+func laid(servers []netip.AddrPort) string {
+	if len(servers) == 0 {
+		return ""
+	}
+	words := make([]string, len(servers))
+	for i, s := range servers {
+		if words[i] = s.String(); s.Port() == 0 {
+			words[i] = s.Addr().String()
+		}
+	}
+	return ", the lab says to " + strings.Join(words, " or ")
+}
+
+func anyOf(addrs []netip.Addr) string {
+	words := make([]string, len(addrs))
+	for i, a := range addrs {
+		words[i] = a.String()
+	}
+	return strings.Join(words, " or ")
 }
 
 func judgeTable(c *Check, o *Observation) (seen, reason string) {

@@ -22,6 +22,7 @@ func kept(c verify.Check) verify.Observation {
 	switch c.Kind {
 	case verify.ICMP:
 		o.TTL = c.TTL
+		keptExtra(c, &o)
 	case verify.TCP, verify.UDP:
 		switch {
 		case c.Want != labs.Reachable:
@@ -41,11 +42,18 @@ func kept(c verify.Check) verify.Observation {
 			o.Answers = []verify.Answer{{NS: c.To.NS, Server: netip.AddrPortFrom(c.Addr, c.Port), Client: c.Src}}
 		}
 		if c.More != nil && c.More.Track != nil {
-			o.Tracked, o.Track = true, verify.Translation{Server: netip.AddrPortFrom(c.Addr, c.Port), Client: netip.AddrPortFrom(c.More.Track.Client, 1)}
+			o.Tracked = true
 			if len(c.More.Behind) > 0 {
 				o.Track = verify.Translation{Server: c.More.Behind[0].At, Client: netip.AddrPortFrom(c.More.Behind[0].Src, 1)}
 			}
+			if list := c.More.Track.Servers; len(list) > 0 {
+				o.Track.Server = list[0]
+			}
+			if list := c.More.Track.Clients; len(list) > 0 {
+				o.Track.Client = netip.AddrPortFrom(list[0], 1)
+			}
 		}
+		keptExtra(c, &o)
 	case verify.Ask:
 		for _, q := range c.More.Asks {
 			if q.Answer != (labs.MAC{}) {
@@ -71,6 +79,93 @@ func kept(c verify.Check) verify.Observation {
 	}
 	return o
 }
+
+// keptExtra is what is seen where an expectation that asks for more is kept.
+func keptExtra(c verify.Check, o *verify.Observation) {
+	if c.More == nil || c.More.Extra == nil {
+		return
+	}
+	x := c.More.Extra
+	o.Slowest, o.RTT, o.Sent = x.Within, x.Within, x.Count
+	if x.Count > 0 && c.Want == labs.Reachable {
+		o.Lost = int(float64(x.Count) * x.Loss.Most)
+	}
+	if x.Rate != nil {
+		o.Rate = x.Rate.Least
+	}
+	if x.HTTP != nil {
+		o.Status, o.Body = x.HTTP.Status, "<"+x.HTTP.Body+">"
+	}
+	if len(x.Sources) > 0 {
+		for i := range o.Answers {
+			o.Answers[i].Client = x.Sources[0]
+		}
+	}
+}
+
+// extraFaults are the ways in which more than an outcome may be wrong.
+func extraFaults(c verify.Check, add func(name, word string, change func(o *verify.Observation))) {
+	x := c.More.Extra
+	if x.Within > 0 {
+		add("too slow", "at most", func(o *verify.Observation) { o.Slowest = 2 * x.Within })
+	}
+	if x.Count > 0 {
+		add("all are lost", "got no answer", func(o *verify.Observation) { o.Lost = o.Sent })
+		add("one too many is lost", "got no answer", func(o *verify.Observation) { o.Lost++ })
+		add("nothing was sent", "nothing was sent", func(o *verify.Observation) { o.Sent, o.Lost = 0, 0 })
+		if x.Loss.Least > 0 {
+			add("too little is lost", "got no answer", func(o *verify.Observation) { o.Lost = 0 })
+		}
+	}
+	if x.Rate != nil {
+		add("too slow a link", "carries 1kbit", func(o *verify.Observation) { o.Rate = 1000 })
+		if x.Rate.Most < 1e12 {
+			add("too fast a link", "carries 1e+03gbit", func(o *verify.Observation) { o.Rate = 1e12 })
+		}
+	}
+	if x.HTTP != nil {
+		add("no HTTP", "does not speak HTTP", func(o *verify.Observation) { o.Status = 0 })
+		add("another status", "has status 418", func(o *verify.Observation) { o.Status = 418 })
+		if x.HTTP.Body != "" {
+			add("another body", "does not contain", func(o *verify.Observation) { o.Body = "teapot" })
+		}
+	}
+	if len(x.Sources) > 0 {
+		add("another source", "saw 192.0.2.99", func(o *verify.Observation) { o.Answers[0].Client = stranger })
+		add("an unknown source", "does not say whom it saw", func(o *verify.Observation) { o.Answers[0].Client = netip.Addr{} })
+	}
+}
+
+// expectations is a lab whose verify section has everything that one may have.
+const expectations = `
+name: expectations
+nodes: [{name: a}, {name: b}, {name: out, cluster: false}]
+pods:
+  - {name: client, node: a}
+  - {name: near, node: a}
+  - {name: web, node: b, labels: {app: web}, containers: [{name: c, serve: {http: 8080}}]}
+  - {name: raw, node: b}
+services:
+  - {name: web, type: NodePort, selector: {app: web}, ports: [{port: 80, targetPort: 8080, nodePort: 30080}]}
+verify:
+  - {from: client, to: svc/web, http: {path: /healthz, body: ok}, source: client}
+  - {from: client, to: "pod/raw:80", source: client, within: 1s}
+  - {from: client, to: pod/raw, count: 100, loss: 5%, within: 1s}
+  - {from: client, to: pod/raw, count: 100, loss: 5%-10%}
+  - {from: client, to: "pod/raw:77/UDP", count: 20}
+  - {from: client, to: "pod/raw:77", count: 20, expect: refused}
+  - {from: client, to: pod/raw, rate: 10mbit}
+  - {from: client, to: pod/raw, rate: 8mbit-12mbit}
+  - {from: client, to: 10.244.1.1, arp: a}
+  - {from: a, to: out, arp: "02:00:00:00:00:07"}
+  - {from: client, to: raw, arp: none}
+  - {from: client, to: raw, route: {via: 10.244.1.1, dev: eth0, src: 10.244.1.2}}
+  - {from: client, to: near, route: {via: none, dev: eth0}}
+  - {from: out, to: client, expect: unreachable, route: {}}
+  - {from: client, to: svc/web, nat: {destination: "pod/web:8080", source: none}}
+  - {from: out, to: "node/a:30080", nat: {at: a, source: a}}
+  - {from: client, to: "pod/raw:80", nat: {destination: none, source: none}}
+`
 
 // answerOf is what a server says to the client that the lab says it sees.
 func answerOf(s verify.Server) verify.Answer {
@@ -132,12 +227,21 @@ func faults(c verify.Check) []fault {
 	switch c.Kind {
 	case verify.ICMP, verify.TCP, verify.UDP:
 		for _, what := range []labs.Outcome{labs.Reachable, labs.Refused, labs.Timeout, labs.Unreachable, ""} {
+			if c.More != nil && c.More.Extra != nil && c.More.Extra.Count > 0 && c.Want == labs.Reachable {
+				break // what counts is how many are lost
+			}
 			if what != c.Want && (c.Want != verify.NoAnswer || what == labs.Reachable || what == "") {
 				add("outcome "+string(what), c.Addr.String(), outcome(what))
 			}
 		}
 		if c.Want != labs.Reachable {
 			break
+		}
+		if c.More != nil && c.More.Extra != nil {
+			extraFaults(c, add)
+			if c.More.Extra.Count > 0 || c.More.Extra.HTTP != nil {
+				break // single questions have no say, and an HTTP server says what it likes
+			}
 		}
 		if c.Kind == verify.ICMP {
 			add("two answers", "more than once", func(o *verify.Observation) { o.Twice = 1 })
@@ -211,7 +315,9 @@ func faults(c verify.Check) []fault {
 		add("no route", "no route", outcome(labs.Unreachable))
 		add("another next hop", "via 192.0.2.99", func(o *verify.Observation) { o.Hop.Via = stranger })
 		add("another device", "eth9", func(o *verify.Observation) { o.Hop.Dev = "eth9" })
-		add("another source", "src 192.0.2.99", func(o *verify.Observation) { o.Hop.Src = stranger })
+		if c.More.Hops[0].Src.IsValid() {
+			add("another source", "src 192.0.2.99", func(o *verify.Observation) { o.Hop.Src = stranger })
+		}
 	case verify.Ask:
 		for _, q := range c.More.Asks {
 			if q.Answer == (labs.MAC{}) {
@@ -328,11 +434,14 @@ func sampleFaults(c verify.Check, add func(name, word string, change func(o *ver
 // neither when nothing could be seen.
 func TestEveryCheckCanFail(t *testing.T) {
 	kinds := map[verify.Kind]bool{}
+	all := []*labs.Lab{load(t, "expectations.yaml", expectations)}
 	for _, name := range labs.Shipped() {
-		if name == "big" {
-			continue // nothing that the others do not have
+		if name != "big" { // nothing that the others do not have
+			all = append(all, shipped(t, name))
 		}
-		for _, c := range verify.Checks(shipped(t, name)) {
+	}
+	for _, lab := range all {
+		for _, c := range verify.Checks(lab) {
 			kinds[c.Kind] = true
 			if r := verify.Judge(c, kept(c), nil); r.Verdict != verify.Pass || r.Reason != "" {
 				t.Errorf("%s: kept: %s %q", c.ID(), r.Verdict, r.Reason)

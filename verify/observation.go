@@ -30,6 +30,15 @@ type Observation struct {
 	Track   Translation
 	Tracked bool
 
+	// Of an expectation that asks for more: how many times were asked and how
+	// many of them stayed without an answer, the slowest answer, bits per second,
+	// and what an HTTP server said; Status 0: nobody speaks HTTP there.
+	Sent, Lost int
+	Slowest    time.Duration
+	Rate       float64
+	Status     int
+	Body       string
+
 	Trail []netip.Addr // routers that said that the TTL was over; the zero Addr: one that said nothing
 	Sizes Sizes
 

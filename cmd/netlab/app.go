@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"sync"
 
 	"github.com/urfave/cli/v2"
 )
@@ -80,7 +81,7 @@ func badUsage(c *cli.Context, err error, _ bool) error {
 			return usageError("%v\n    hint: did you mean %s?", err, dashed(best))
 		}
 	}
-	if m := badDuration.FindStringSubmatch(err.Error()); m != nil {
+	if m := badDuration().FindStringSubmatch(err.Error()); m != nil {
 		return usageError("--%s %s: that is no duration\n    hint: write it with its unit, such as 5s or 2m", m[2], m[1])
 	}
 	name := c.Command.FullName()
@@ -92,7 +93,9 @@ func badUsage(c *cli.Context, err error, _ bool) error {
 
 // badDuration is what package flag says of a value that it cannot parse. The
 // only values of that kind are durations.
-var badDuration = regexp.MustCompile(`^invalid value "(.*)" for flag -(\S+): parse error$`)
+var badDuration = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^invalid value "(.*)" for flag -(\S+): parse error$`)
+})
 
 // dashed writes a flag as people do.
 func dashed(flag string) string {

@@ -45,7 +45,13 @@ func seeLab(ctx context.Context, sys system, lab *labs.Lab, out output, checks b
 	if err != nil {
 		return nil, err
 	}
+	if err := sys.explainFailures(ctx, lab, &report, out); err != nil {
+		fmt.Fprintf(out.stderr, "netlab: not everything that failed could be looked at: %v\n", err)
+	}
 	seeChecks(live, report)
+	for _, e := range report.Explanations {
+		live.Causes = append(live.Causes, graph.Cause{Fault: e.Fault, Evidence: e.Evidence, Remedy: e.Remedy, Checks: len(e.Checks)})
+	}
 	return live, nil
 }
 
@@ -91,7 +97,11 @@ func firstLine(s string) string {
 
 // seeChecks notes what became of checks, at both ends of each.
 func seeChecks(live *graph.Live, report verify.Report) {
-	live.Checks = fmt.Sprintf("%d checks %s", report.Counts().Total(), report.Counts())
+	n := report.Counts()
+	live.Checks = fmt.Sprintf("%d checks ok", n.Total())
+	if bad := n.Failed + n.Errors; bad > 0 {
+		live.Checks = fmt.Sprintf("%d of %d checks fail", bad, n.Total())
+	}
 	for i := range report.Results {
 		r := &report.Results[i]
 		if r.Verdict == verify.Skip {

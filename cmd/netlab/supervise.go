@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"runtime/debug"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -39,6 +40,7 @@ func supervise(ctx context.Context, lab, dir string) error {
 	if !labs.ValidName(lab) {
 		return usageError("%q is not the name of a lab", lab)
 	}
+	debug.SetGCPercent(100) // it stays for long
 	signals := make(chan os.Signal, 8)
 	signal.Notify(signals, unix.SIGHUP, unix.SIGTERM, unix.SIGINT)
 	h, err := kernel.Open(kernel.Options{RunDir: dir})

@@ -397,7 +397,7 @@ func takeDown(ctx context.Context, h host, name string, out output, wait time.Du
 	}
 	defer unlock()
 	out.clock.start("observe")
-	have, err := h.Observe(ctx, provision.State{Lab: name})
+	have, err := h.Observe(ctx, provision.State{Lab: name}.Briefly())
 	if err != nil {
 		return done, fmt.Errorf("observe lab %s: %w", name, err)
 	}

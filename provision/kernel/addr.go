@@ -132,6 +132,10 @@ func doAddr(sp *space, s provision.Step, a provision.Addr) error {
 // duplicate address detection: it would keep them from being used for a second,
 // and a lab knows its addresses.
 func (sp *space) addAddr(index int, p netip.Prefix) error {
+	return sp.conn.do(sp.addrRequest(index, p), nil)
+}
+
+func (sp *space) addrRequest(index int, p netip.Prefix) *nl.NetlinkRequest {
 	h := nl.NewIfAddrmsg(family(p.Addr()))
 	h.Prefixlen = uint8(p.Bits())
 	h.Index = uint32(index)
@@ -147,7 +151,7 @@ func (sp *space) addAddr(index int, p netip.Prefix) error {
 	if p.Addr().Is6() {
 		req.AddData(nl.NewRtAttr(unix.IFA_FLAGS, nl.Uint32Attr(unix.IFA_F_NODAD)))
 	}
-	return sp.conn.do(req, nil)
+	return req
 }
 
 func family(a netip.Addr) int {

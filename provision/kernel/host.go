@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"sync"
+	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 
@@ -38,8 +39,13 @@ type Host struct {
 	spaces  *spaces
 	tables  iptables
 	fresh   freshSysctls
+	procs   procs
+	visits  chan struct{} // bounds the runs of makeAll
+	seen    atomic.Int64  // namespaces that the host was seen to have
 
 	pauses map[string]runtime.Identity // of pods, as they were seen or started last; guarded by mu
+
+	vouched map[string]mountID // namespaces that are ours; guarded by mu
 
 	mu       sync.Mutex
 	prepared map[string]bool // labs for whose namespaces there are directories
@@ -65,14 +71,19 @@ func Open(opts Options) (*Host, error) {
 		return nil, err
 	}
 	pool := netns.NewPool(netns.Threads() + spareThreads)
-	return &Host{dir: dir, program: opts.Program, pool: pool, spaces: newSpaces(pool), prepared: map[string]bool{}, pauses: map[string]runtime.Identity{}}, nil
+	return &Host{dir: dir, program: opts.Program, pool: pool, spaces: newSpaces(pool), visits: make(chan struct{}, netns.Threads()), vouched: map[string]mountID{}, prepared: map[string]bool{}, pauses: map[string]runtime.Identity{}}, nil
 }
 
 // Close lets go of everything. h must not be used any more.
 func (h *Host) Close() {
 	h.spaces.forgetAll()
+	h.procs.close()
 	h.pool.Close()
 }
+
+// crowded reports whether the host has so many namespaces that looking a
+// parameter up takes long.
+func (h *Host) crowded() bool { return h.seen.Load() >= procSysMany }
 
 // Rest closes the sockets that h keeps in namespaces. They are opened again
 // when they are needed.

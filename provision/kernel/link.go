@@ -247,14 +247,16 @@ func doPort(sp *space, s provision.Step, p provision.Port) error {
 }
 
 func setMaster(sp *space, dev, master int) error {
-	header := nl.NewIfInfomsg(unix.AF_UNSPEC)
-	header.Index = int32(dev)
-	err := sp.conn.do(request(unix.RTM_NEWLINK, 0, header,
-		nl.NewRtAttr(unix.IFLA_MASTER, nl.Uint32Attr(uint32(master)))), nil)
-	if err != nil {
+	if err := sp.conn.do(masterRequest(dev, master), nil); err != nil {
 		return fmt.Errorf("set the bridge: %w", err)
 	}
 	return nil
+}
+
+func masterRequest(dev, master int) *nl.NetlinkRequest {
+	header := nl.NewIfInfomsg(unix.AF_UNSPEC)
+	header.Index = int32(dev)
+	return request(unix.RTM_NEWLINK, 0, header, nl.NewRtAttr(unix.IFLA_MASTER, nl.Uint32Attr(uint32(master))))
 }
 
 // namespaceID returns the number by which c's namespace knows the one that is

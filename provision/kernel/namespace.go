@@ -27,7 +27,7 @@ func (h *Host) doNamespace(op provision.Op, n provision.Namespace) error {
 	if op == provision.Create {
 		err := h.createNamespace(n)
 		if err == nil {
-			return h.recordNamespace(n)
+			return h.recordNamespace(n, h.identity(n.Name))
 		}
 		if !errors.Is(err, fs.ErrExist) {
 			return err
@@ -43,7 +43,7 @@ func (h *Host) doNamespace(op provision.Op, n provision.Namespace) error {
 	if err := h.repairNamespace(n); err != nil {
 		return err
 	}
-	return h.recordNamespace(n)
+	return h.recordNamespace(n, h.identity(n.Name))
 }
 
 // createNamespace makes the namespace with its mark, so that the name never
@@ -64,7 +64,11 @@ func (h *Host) createNamespace(n provision.Namespace) error {
 	if err != nil {
 		return err
 	}
-	return h.spaces.adopt(n.Name, c)
+	sp, err := h.spaces.adopt(n.Name, c)
+	if err == nil {
+		h.spaces.release(sp)
+	}
+	return err
 }
 
 // createMarked returns a socket in the namespace that it made.
@@ -94,8 +98,8 @@ func markLo(c *conn, mark string) error {
 
 // recordNamespace writes down that the namespace is ours and gives it the
 // lab's names.
-func (h *Host) recordNamespace(n provision.Namespace) error {
-	if err := h.dir.witness(n.Name, h.identity(n.Name)); err != nil {
+func (h *Host) recordNamespace(n provision.Namespace, id identity) error {
+	if err := h.dir.witness(n.Name, id); err != nil {
 		return err
 	}
 	if !n.Names {
@@ -184,12 +188,14 @@ func (h *Host) deleteNamespace(n provision.Namespace) error {
 		}
 		return h.unrecordNamespace(n.Name)
 	}
-	ours, err := h.isOurs(n.Name)
-	if err != nil {
-		return err
-	}
-	if !ours {
-		return fmt.Errorf("%s is not netlab's", n.Name)
+	if !h.isVouched(n.Name) {
+		ours, err := h.isOurs(n.Name)
+		if err != nil {
+			return err
+		}
+		if !ours {
+			return fmt.Errorf("%s is not netlab's", n.Name)
+		}
 	}
 	h.spaces.forget(n.Name)
 	if err := netns.Delete(n.Name); err != nil {

@@ -98,9 +98,13 @@ func doNeigh(sp *space, op provision.Op, n provision.Neigh) error {
 
 // addNeigh adds a permanent neighbour, or makes it so.
 func (sp *space) addNeigh(index int, a netip.Addr, mac labs.MAC) error {
+	return sp.conn.do(neighRequest(index, a, mac), nil)
+}
+
+func neighRequest(index int, a netip.Addr, mac labs.MAC) *nl.NetlinkRequest {
 	h := &netlink.Ndmsg{Family: uint8(family(a)), Index: uint32(index), State: netlink.NUD_PERMANENT}
-	return sp.conn.do(request(unix.RTM_NEWNEIGH, unix.NLM_F_CREATE|unix.NLM_F_REPLACE, h,
-		nl.NewRtAttr(netlink.NDA_DST, a.AsSlice()), nl.NewRtAttr(netlink.NDA_LLADDR, mac[:])), nil)
+	return request(unix.RTM_NEWNEIGH, unix.NLM_F_CREATE|unix.NLM_F_REPLACE, h,
+		nl.NewRtAttr(netlink.NDA_DST, a.AsSlice()), nl.NewRtAttr(netlink.NDA_LLADDR, mac[:]))
 }
 
 // keepNeighbours calls change, which may give the link with an index another

@@ -27,11 +27,14 @@ func (h *Host) Observe(ctx context.Context, want provision.State) (provision.Sta
 	if err := checkLab(want.Lab); err != nil {
 		return provision.State{}, err
 	}
-	names, err := netns.List(want.Lab + ".")
+	all, err := netns.List("")
 	if err != nil {
 		return provision.State{}, err
 	}
+	h.seen.Store(int64(max(len(all), len(want.Namespaces()))))
+	names := slices.DeleteFunc(all, func(n string) bool { return !strings.HasPrefix(n, want.Lab+".") })
 	w := newWish(want)
+	w.brief = want.Brief() && !h.dir.touchedHost(want.Lab)
 	views := make([]*view, len(names))
 	held := heldFiles{}
 	defer held.close()
@@ -115,6 +118,7 @@ type wish struct {
 	veths    []provision.Veth
 	far      map[string][]string // namespace -> those to which it has cables, by their first ends
 	host     bool                // something on the host
+	brief    bool                // what is not wanted need not be told apart
 }
 
 func newWish(want provision.State) wish {
@@ -171,6 +175,7 @@ type view struct {
 func (h *Host) look(t *tour, name string, w wish, held *heldFiles) (*view, error) {
 	v := &view{name: name, cabled: map[string]bool{}, secondary: map[provision.Key]bool{}}
 	key := provision.Namespace{Name: name}.Key()
+	mount, mounted := mountOf(name)
 	sp, err := h.spaces.visit(t.visitor, name)
 	if errors.Is(err, netns.ErrNoNamespace) {
 		condition := provision.Foreign
@@ -186,7 +191,14 @@ func (h *Host) look(t *tour, name string, w wish, held *heldFiles) (*view, error
 		return nil, err
 	}
 	defer h.spaces.release(sp)
+	sp.mount = mountID{}
+	if mounted && mount.inode == sp.inode {
+		sp.mount = mount
+	}
 
+	if w.brief && !w.has(key) {
+		return v, h.glance(sp, v)
+	}
 	if v.devices, err = devices(sp.conn); err != nil {
 		return nil, fmt.Errorf("list links: %w", err)
 	}
@@ -203,10 +215,11 @@ func (h *Host) look(t *tour, name string, w wish, held *heldFiles) (*view, error
 		return nil, nil
 	}
 	sp.learn(v.devices)
+	h.vouch(sp)
 	if err := v.read(sp.conn, w); err != nil {
 		return nil, err
 	}
-	parameters, err := sysctls(sp.conn, &t.proc, w.sysctls[name])
+	parameters, err := sysctls(sp.conn, t.proc, w.sysctls[name])
 	if err != nil {
 		return nil, fmt.Errorf("read sysctls: %w", err)
 	}
@@ -234,6 +247,19 @@ func (h *Host) look(t *tour, name string, w wish, held *heldFiles) (*view, error
 	ns.Names = namesLinked(name, h.dir.etcOf(name))
 	v.objects[0] = ns
 	return v, nil
+}
+
+// glance finds out whether a namespace is ours, and no more.
+func (h *Host) glance(sp *space, v *view) error {
+	lo, err := deviceNamed(sp.conn, "lo")
+	if err != nil {
+		return fmt.Errorf("look up lo: %w", err)
+	}
+	if h.witnessed(sp, lo.alias) {
+		v.objects = append(v.objects, provision.Namespace{Name: v.name, Mark: lo.alias, Names: namesLinked(v.name, h.dir.etcOf(v.name))})
+		h.vouch(sp)
+	}
+	return nil
 }
 
 // read collects all that rtnetlink tells. The namespace itself comes first.

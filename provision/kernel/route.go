@@ -216,13 +216,18 @@ func doRoute(sp *space, op provision.Op, r provision.Route) error {
 		return deleteRoute(sp, r)
 	}
 	return sp.withIndexes(r.AllHops(), func(indexes map[string]int) error {
-		req := routeRequest(unix.RTM_NEWROUTE, unix.NLM_F_CREATE|unix.NLM_F_REPLACE, r)
-		addHops(req, r, indexes)
-		if r.Src.IsValid() {
-			req.AddData(nl.NewRtAttr(unix.RTA_PREFSRC, r.Src.AsSlice()))
-		}
-		return sp.conn.do(req, nil)
+		return sp.conn.do(newRoute(r, indexes), nil)
 	})
+}
+
+// newRoute asks for a route, given the indexes of its devices.
+func newRoute(r provision.Route, indexes map[string]int) *nl.NetlinkRequest {
+	req := routeRequest(unix.RTM_NEWROUTE, unix.NLM_F_CREATE|unix.NLM_F_REPLACE, r)
+	addHops(req, r, indexes)
+	if r.Src.IsValid() {
+		req.AddData(nl.NewRtAttr(unix.RTA_PREFSRC, r.Src.AsSlice()))
+	}
+	return req
 }
 
 // withIndexes calls fn with the indexes of the devices of hops. Should they be

@@ -24,6 +24,8 @@ type space struct {
 	cookie uint64
 	conn   *conn
 
+	mount mountID       // behind name, when it was looked at; zero if unknown
+	ns    int           // the namespace, open, or 0; see file
 	users int           // calls that use conn now
 	idle  *list.Element // in spaces.idle while users is 0
 	stale bool          // to be closed by the last user
@@ -99,16 +101,60 @@ func (s *spaces) visit(v *netns.Visitor, name string) (*space, error) {
 	return s.add(sp), nil
 }
 
+// known returns the namespace called name if it is open, or nil.
+func (s *spaces) known(name string) *space {
+	inode, err := inodeOf(name)
+	if err != nil {
+		return nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	sp := s.open[name]
+	if sp == nil || sp.inode != inode {
+		return nil
+	}
+	s.use(sp)
+	return sp
+}
+
+// file returns the namespace as a descriptor that is good for as long as sp is
+// used.
+func (sp *space) file() (int, error) {
+	sp.mu.Lock()
+	defer sp.mu.Unlock()
+	if sp.ns != 0 {
+		return sp.ns, nil
+	}
+	fd, err := openFD(sp.name)
+	if err != nil {
+		return -1, err
+	}
+	if inode, err := inodeOfFD(fd); err != nil || inode != sp.inode {
+		unix.Close(fd)
+		return -1, fmt.Errorf("namespace %s is another one by now", sp.name)
+	}
+	sp.ns = fd
+	return fd, nil
+}
+
+// close lets go of the namespace. Nobody uses it any more.
+func (sp *space) close() {
+	sp.conn.close()
+	if sp.ns != 0 {
+		unix.Close(sp.ns)
+		sp.ns = 0
+	}
+}
+
 // adopt takes in the namespace called name that was just made, with the socket
-// c inside.
-func (s *spaces) adopt(name string, c *conn) error {
+// c inside; release it after use.
+func (s *spaces) adopt(name string, c *conn) (*space, error) {
 	inode, err := inodeOf(name)
 	if err != nil {
 		c.close()
-		return err
+		return nil, err
 	}
-	s.release(s.add(&space{name: name, inode: inode, conn: c}))
-	return nil
+	return s.add(&space{name: name, inode: inode, conn: c}), nil
 }
 
 // add takes in a space that was just opened and returns the one to use, which
@@ -120,7 +166,7 @@ func (s *spaces) add(sp *space) *space {
 	defer s.mu.Unlock()
 	if old := s.open[sp.name]; old != nil {
 		if old.inode == sp.inode && old.cookie == sp.cookie {
-			sp.conn.close()
+			sp.close()
 			s.use(old)
 			return old
 		}
@@ -158,7 +204,7 @@ func (s *spaces) release(sp *space) {
 	switch {
 	case sp.users > 0:
 	case sp.stale:
-		sp.conn.close()
+		sp.close()
 	default:
 		sp.idle = s.idle.PushFront(sp)
 	}
@@ -177,7 +223,7 @@ func (s *spaces) drop(sp *space) {
 		s.idle.Remove(sp.idle)
 		sp.idle = nil
 	}
-	sp.conn.close()
+	sp.close()
 }
 
 // forget closes the namespace called name, so that nothing of ours keeps it

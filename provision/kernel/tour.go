@@ -15,7 +15,7 @@ import (
 // tour is a thread that visits namespaces, and what it has with it.
 type tour struct {
 	visitor *netns.Visitor
-	proc    procSys
+	proc    *procSys
 }
 
 // visitAll calls fn for 0 to n-1 on a few threads that may go into namespaces,
@@ -43,8 +43,8 @@ func (h *Host) visitAll(ctx context.Context, n int, fn func(t *tour, i int) erro
 	for range min(n, netns.Threads()) {
 		wg.Go(func() {
 			err := h.pool.Visit(func(v *netns.Visitor) error {
-				t := tour{visitor: v, proc: procSys{many: n >= procSysMany}}
-				defer t.proc.close()
+				t := tour{visitor: v, proc: h.procs.take(h.crowded())}
+				defer h.procs.give(t.proc)
 				for i, ok := take(nil); ok; {
 					i, ok = take(fn(&t, i))
 				}

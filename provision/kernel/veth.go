@@ -51,7 +51,11 @@ func (h *Host) doVeth(s provision.Step, v provision.Veth) error {
 			return err
 		}
 	}
-	err = createVeth(a, b, v)
+	ns, err := b.file()
+	if err != nil {
+		return err
+	}
+	err = createVeth(a, b, ns, v)
 	if errors.Is(err, unix.EEXIST) {
 		return h.sameVeth(a, b, v, err)
 	}
@@ -60,13 +64,8 @@ func (h *Host) doVeth(s provision.Step, v provision.Veth) error {
 
 // createVeth makes both ends at once where they belong: moving one costs sixty
 // times as much. One queue each is a third cheaper than one for each processor.
-func createVeth(a, b *space, v provision.Veth) error {
-	ns, err := openNS(v.B.NS)
-	if err != nil {
-		return err
-	}
-	defer ns.Close()
-
+// ns is the namespace of b, open.
+func createVeth(a, b *space, ns int, v provision.Veth) error {
 	info := nl.NewRtAttr(unix.IFLA_LINKINFO, nil)
 	info.AddRtAttr(nl.IFLA_INFO_KIND, nl.NonZeroTerminated("veth"))
 	peer := info.AddRtAttr(nl.IFLA_INFO_DATA, nil).AddRtAttr(nl.VETH_INFO_PEER, nil)
@@ -74,12 +73,12 @@ func createVeth(a, b *space, v provision.Veth) error {
 	for _, attr := range endAttrs(v.B) {
 		peer.AddChild(attr)
 	}
-	peer.AddRtAttr(unix.IFLA_NET_NS_FD, nl.Uint32Attr(uint32(ns.Fd())))
+	peer.AddRtAttr(unix.IFLA_NET_NS_FD, nl.Uint32Attr(uint32(ns)))
 
 	// The kernel echoes what it made, which saves looking the indexes up.
 	// Before Linux 6.2 it does not, and they are looked up when needed.
 	var made device
-	err = a.conn.do(request(unix.RTM_NEWLINK, unix.NLM_F_CREATE|unix.NLM_F_EXCL|unix.NLM_F_ECHO,
+	err := a.conn.do(request(unix.RTM_NEWLINK, unix.NLM_F_CREATE|unix.NLM_F_EXCL|unix.NLM_F_ECHO,
 		ifinfo(0, v.A.Up), append(endAttrs(v.A), info)...), func(m []byte) { made, _ = decodeDevice(m) })
 	if err != nil {
 		return err

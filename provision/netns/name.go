@@ -104,15 +104,17 @@ func Delete(name string) error {
 	}
 	for {
 		err := unix.Unmount(path, unix.MNT_DETACH|unix.UMOUNT_NOFOLLOW)
-		if errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOENT) {
-			break // nothing is mounted there (any more)
-		}
-		if err != nil {
+		if err != nil && !errors.Is(err, unix.EINVAL) && !errors.Is(err, unix.ENOENT) {
 			return &fs.PathError{Op: "unmount", Path: path, Err: err}
 		}
+		unmounted := err == nil // else nothing is mounted there (any more)
+		err = unix.Unlink(path)
+		switch {
+		case err == nil, errors.Is(err, unix.ENOENT):
+			return nil
+		case unmounted && errors.Is(err, unix.EBUSY): // something else was mounted there, too
+		default:
+			return os.Remove(path)
+		}
 	}
-	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	return nil
 }

@@ -27,7 +27,11 @@ func (e silentError) Unwrap() error { return os.ErrDeadlineExceeded }
 
 // converse connects, asks and reads the answer. It closes fd.
 func (r *run) converse(d *dialing, c *verify.Check, fd int, deadline time.Time) (verify.Answer, error) {
-	return r.converseFor(d, c, fd, firstGap, deadline)
+	gap := firstGap
+	if d.once {
+		gap = c.Wait
+	}
+	return r.converseFor(d, c, fd, gap, deadline)
 }
 
 // converseFor is converse with a limit for making a connection.
@@ -67,6 +71,9 @@ func (r *run) converseFor(d *dialing, c *verify.Check, fd int, gap time.Duration
 	answer, err := r.listenTo(d, file, deadline)
 	if err == nil {
 		r.lookUp(d, conn, unix.IPPROTO_TCP)
+	}
+	if err == nil && d.pump && answer != (verify.Answer{}) {
+		err = r.pumpInto(d, file)
 	}
 	return answer, err
 }
@@ -131,6 +138,9 @@ func (r *run) listenTo(d *dialing, file *os.File, deadline time.Time) (verify.An
 		if _, err := file.Write(m.question); err != nil {
 			return verify.Answer{}, err
 		}
+	}
+	if m.http {
+		return r.readHTTP(d, file)
 	}
 	buf := make([]byte, 2048)
 	for n := 0; n < len(buf); {

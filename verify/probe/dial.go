@@ -23,6 +23,8 @@ type dialing struct {
 	manner manner
 	local  netip.AddrPort // where the last try came from
 	tries  int
+	once   bool // a lost packet is not made up for by another connection
+	pump   bool // throughput is measured
 	o      verify.Observation
 	err    error
 }

@@ -4,9 +4,12 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/netip"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -19,6 +22,7 @@ type manner struct {
 	question []byte
 	patience time.Duration // for an answer; 0: as long as the check takes
 	deaf     bool          // nothing is to be learned from an answer
+	http     bool          // what comes back is read as the answer of an HTTP server
 	foreign  bool          // somebody may answer that need not understand the question
 }
 
@@ -37,6 +41,11 @@ func (r *run) mannerOf(c *verify.Check) manner {
 	m := manner{question: r.nonce[:]}
 	if c.Kind == verify.TCP {
 		m.question = nil
+	}
+	if c.More != nil && c.More.Extra != nil && c.More.Extra.HTTP != nil {
+		m.http = true
+		m.question = []byte("GET " + c.More.Extra.HTTP.Path + " HTTP/1.1\r\nHost: " + hostOf(c) + "\r\nUser-Agent: netlab-verify\r\nAccept: */*\r\n\r\n")
+		return m
 	}
 	if c.Port == 0 {
 		return m
@@ -63,6 +72,46 @@ func (r *run) mannerOf(c *verify.Check) manner {
 		m.patience = courtesy
 	}
 	return m
+}
+
+// hostOf is how an HTTP client calls the server of a check.
+func hostOf(c *verify.Check) string {
+	return netip.AddrPortFrom(c.Addr, c.Port).String()
+}
+
+// maxBody is how much of the body of an answer is read, in bytes.
+const maxBody = 1 << 20
+
+// readHTTP reads the answer of an HTTP server. Its status is 0 if what answers
+// speaks something else, or says nothing.
+func (r *run) readHTTP(d *dialing, file *os.File) (verify.Answer, error) {
+	d.o.Status, d.o.Body = 0, ""
+	response, err := http.ReadResponse(bufio.NewReader(file), nil)
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return verify.Answer{}, silentError{}
+	}
+	if err != nil {
+		return verify.Answer{}, nil
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(response.Body, maxBody))
+	if err != nil {
+		return verify.Answer{}, fmt.Errorf("the answer ends early: %w", err)
+	}
+	d.o.Status, d.o.Body = response.StatusCode, string(body)
+	return fromText(d.o.Body), nil
+}
+
+// fromText reads what a built-in HTTP server says to people, if it is one.
+func fromText(body string) verify.Answer {
+	value := map[string]string{}
+	for line := range strings.Lines(body) {
+		k, v, _ := strings.Cut(strings.TrimSpace(line), ": ")
+		if _, twice := value[k]; !twice {
+			value[k] = v
+		}
+	}
+	return introduced(value["namespace"], value["pod"], value["local"], value["remote"])
 }
 
 // understand reads an answer, if b is a whole one. The zero Answer is one of a

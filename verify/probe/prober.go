@@ -49,9 +49,11 @@ func (p Prober) Probe(ctx context.Context, checks []verify.Check, report func(i 
 	defer r.close()
 	r.open()
 
-	var tables, quiet, first, rest, samples, singles []int
+	var tables, quiet, first, rest, samples, singles, counted []int
 	for i := range checks {
 		switch c := &checks[i]; {
+		case c.More != nil && c.More.Extra != nil && (c.More.Extra.Count > 0 || c.More.Extra.Rate != nil):
+			counted = append(counted, i)
 		case isSingle(c):
 			singles = append(singles, i)
 		case !traffic(c.Kind):
@@ -75,6 +77,7 @@ func (p Prober) Probe(ctx context.Context, checks []verify.Check, report func(i 
 	wg.Go(func() { r.singles(singles) })
 	r.exchangeAll(rest, samples)
 	wg.Wait()
+	r.counted(counted)
 	r.forgetFlows()
 	return ctx.Err()
 }
