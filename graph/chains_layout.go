@@ -191,6 +191,7 @@ func (s *sheet) settle() {
 			}, func(it *item) int { return len(it.from) })
 		}
 	}
+	s.rise()
 	top := 1 << 30
 	for _, col := range s.columns {
 		for _, it := range col {
@@ -201,6 +202,36 @@ func (s *sheet) settle() {
 		for _, it := range col {
 			it.y -= top
 		}
+	}
+}
+
+// tall is a height from which on a table does not fit a screen.
+const tall = 1600
+
+// rise moves what leads to many chains to the first of them, where the middle
+// of all would be off the screen.
+func (s *sheet) rise() {
+	longest, height := -1, 0
+	for k, col := range s.columns {
+		if h := col[len(col)-1].y + col[len(col)-1].h - col[0].y; h > height {
+			longest, height = k, h
+		}
+	}
+	if height < tall {
+		return
+	}
+	top := s.columns[longest][0].y
+	for k, col := range slices.Backward(s.columns) {
+		if k >= longest {
+			continue
+		}
+		spread(col, func(it *item) (int, bool) {
+			if len(it.to) == 0 {
+				return top, true
+			}
+			j := it.to[0]
+			return j.item.y + j.item.entry() - j.at, true
+		}, func(*item) int { return 1 })
 	}
 }
 

@@ -151,7 +151,7 @@ func (c *Chains) WriteDot(w io.Writer) error {
 	fmt.Fprintf(out, "digraph %s {\n  label=%s; labelloc=t; labeljust=l; fontsize=18; fontname=\"Helvetica\";\n", dotText(name), dotText(name+": "+about))
 	out.WriteString("  rankdir=LR; ranksep=0.9; nodesep=0.15;\n  node [shape=plain, fontname=\"Helvetica\", fontsize=10];\n  edge [color=\"#6e7781\"];\n")
 	for _, t := range c.tables {
-		fmt.Fprintf(out, "  subgraph cluster_%s {\n    label=%s; labeljust=l; color=\"#c8ced6\";\n", slug(strings.ToLower(t.family), t.name), dotText("table "+t.name+", "+t.family))
+		fmt.Fprintf(out, "  subgraph cluster_%s {\n    label=%s; labeljust=l; fontsize=12; color=\"#c8ced6\";\n", slug(strings.ToLower(t.family), t.name), dotText("table "+t.name+", "+t.family))
 		for _, ch := range t.chains {
 			fmt.Fprintf(out, "    %s [label=<%s>];\n", ch.id, dotChain(ch))
 		}

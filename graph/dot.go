@@ -82,7 +82,7 @@ func (d *dot) node(n *node) {
 		return
 	}
 	fmt.Fprintf(d.out, "  subgraph cluster_%s {\n", n.id)
-	fmt.Fprintf(d.out, "    label=%s; labeljust=l; style=\"rounded,filled\"; fillcolor=\"#f4f6f8\"; color=\"#c8ced6\"%s;\n",
+	fmt.Fprintf(d.out, "    label=%s; labeljust=l; fontsize=12; style=\"rounded,filled\"; fillcolor=\"#f4f6f8\"; color=\"#c8ced6\"%s;\n",
 		dotText(strings.Join(slices.Concat([]string{n.name}, n.lines, dotMarks(&n.thing)), "\n")), strings.ReplaceAll(dotLevel(n.level), ",", ";"))
 	if n.tunnel != nil {
 		d.box("    ", n.tunnel, `style="filled,dashed", fillcolor="#f5effe", color="#8250df"`, n.tunnel.name)
@@ -160,7 +160,7 @@ func (d *dot) service(s *service) {
 	if len(s.endpoints()) == 0 {
 		words = append(words, "no endpoints")
 	}
-	d.box("  ", &s.thing, `shape=cds, style=filled`, words...)
+	d.box("  ", &s.thing, `style="rounded,filled", margin="0.18,0.1", color="#0b57d0"`, words...)
 	for _, p := range s.pods {
 		d.edge(p.id, s.id, unknown, `, dir=back, arrowtail=normal, color="#0b57d0"`)
 	}
