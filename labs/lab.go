@@ -27,6 +27,8 @@ type Lab struct {
 	Pause    bool // every pod has a pause process, also one without containers
 	Verify   []Expectation
 
+	bare bool // nothing of it may run
+
 	index *index // nil in a Lab that Resolve has not made
 	text  []byte // of the lab file, nil if the lab is not just what it says
 }

@@ -43,7 +43,7 @@ func (l *Lab) WithReadiness(ready func(podID string) bool) *Lab {
 // changed.
 func (l *Lab) WithoutContainers() *Lab {
 	is := *l
-	is.Pause = false
+	is.Pause, is.bare = false, true
 	is.Pods = slices.Clone(l.Pods)
 	is.text = nil
 	for i := range is.Pods {
@@ -52,3 +52,6 @@ func (l *Lab) WithoutContainers() *Lab {
 	is.index = newIndex(&is)
 	return &is
 }
+
+// Bare reports whether [Lab.WithoutContainers] has made l.
+func (l *Lab) Bare() bool { return l.bare }

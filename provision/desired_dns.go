@@ -9,6 +9,6 @@ const DNSFile = "dns.json"
 // names adds what the lab's DNS server knows.
 func (d *desired) names() {
 	if d.lab.DNS {
-		d.add(File{d.lab.Name, DNSFile, dns.NamesOf(d.lab).String(), FileMode})
+		d.add(File{d.lab.Name, DNSFile, dns.NamesOf(d.lab).String(), 0o600})
 	}
 }

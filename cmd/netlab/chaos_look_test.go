@@ -99,6 +99,9 @@ func picture(lab *labs.Lab) map[string]string {
 		if strings.Contains(text, "bridge-nf-call") && !isNodeOf(lab, ns) {
 			text = regexp.MustCompile(`(?m)^.*bridge-nf-call.*$\n?`).ReplaceAllString(text, "")
 		}
+		if len(lab.Network.PodCIDRs) < 2 { // IPv6 is of no account
+			text = regexp.MustCompile(`(?m)^ipv6/conf/.*$\n?`).ReplaceAllString(text, "")
+		}
 		all[short(ns)] = short(text)
 	}
 	names, _ := filepath.Glob("/run/netns/" + lab.Name + ".*")

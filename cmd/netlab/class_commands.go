@@ -43,7 +43,7 @@ func upInstances(c *cli.Context, sys system) error {
 		if err := cl.fits(); err != nil {
 			return err
 		}
-		opts := upOptions{verify: c.Bool("verify"), noExec: c.Bool("no-exec"), rollback: c.Bool("rollback"), lockTimeout: c.Duration("lock-timeout")}
+		opts := upOptions{verify: c.Bool("verify"), noExec: c.Bool("no-exec"), allowUsers: c.Bool("allow-users"), rollback: c.Bool("rollback"), lockTimeout: c.Duration("lock-timeout")}
 		view := cl.run(ctx, h, out, parallel(c), func(ctx context.Context, h host, m member, out output) outcome {
 			opts := opts
 			opts.out = out
@@ -125,7 +125,7 @@ func ranges(members []member) string {
 // resetInstances is netlab reset of instances, or of the same things in each.
 func resetInstances(c *cli.Context, sys system) error {
 	return sys.onInstances(c, func(ctx context.Context, h host, cl class, out output) error {
-		opts := resetOptions{hard: c.Bool("hard"), lockTimeout: c.Duration("lock-timeout")}
+		opts := resetOptions{hard: c.Bool("hard"), allowUsers: c.Bool("allow-users"), lockTimeout: c.Duration("lock-timeout")}
 		names := c.Args().Slice()[1:]
 		return out.class(cl.run(ctx, h, out, parallel(c), func(ctx context.Context, h host, m member, out output) outcome {
 			opts := opts

@@ -155,7 +155,8 @@ func (sys system) savedLab(name string) (source, error) {
 	}
 	dir := filepath.Join(sys.labsDir(), name)
 	data, err := runfile.Read(filepath.Join(dir, "lab.yaml"))
-	return source{savedPath(dir), data, name}, err
+	_, noted := os.Lstat(filepath.Join(dir, noExecName))
+	return source{file: savedPath(dir), data: data, name: name, noExec: noted == nil}, err
 }
 
 // labsDir is where the runtime directories of labs are.

@@ -17,6 +17,8 @@ type source struct {
 	file string
 	data []byte
 	name string // of the lab that was made of it; "" means the name in the file
+
+	noExec bool // that lab runs none of its containers
 }
 
 // lab reads and resolves the file.
@@ -113,7 +115,8 @@ func (sys system) unknownLab(name string) error {
 	return usageError("there is no lab called %q\n    hint: %s", name, hint)
 }
 
-// load returns the lab that a LAB argument means. Warnings go to standard
+// load returns the lab that a LAB argument means; of one that came up without its
+// containers, by its name, without them. Warnings go to standard
 // error; errors are returned as [labs.Diagnostics].
 func (sys system) load(arg string) (*labs.Lab, source, error) {
 	src, err := sys.find(arg)
@@ -126,6 +129,9 @@ func (sys system) load(arg string) (*labs.Lab, source, error) {
 	}
 	for _, d := range diagnostics {
 		fmt.Fprintln(sys.stderr, d)
+	}
+	if src.noExec {
+		lab = lab.WithoutContainers()
 	}
 	return lab, src, nil
 }

@@ -32,7 +32,7 @@ Examples:
    netlab reset two-node --all-instances`,
 		Flags: withInstances(
 			&cli.BoolFlag{Name: "hard", Usage: "remove it and make it again"},
-			lockTimeoutFlag(), outputFlag("text", "json"), timingsFlag(), commandsFlag(),
+			allowUsersFlag(), lockTimeoutFlag(), outputFlag("text", "json"), timingsFlag(), commandsFlag(),
 			&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "print nothing when all is well"},
 		),
 		Action: func(c *cli.Context) error {
@@ -42,7 +42,9 @@ Examples:
 			if manyInstances(c) {
 				return resetInstances(c, sys)
 			}
-			return reset(c.Context, sys, c.Args().Slice(), resetOptions{sys.output(c), c.Bool("hard"), c.Duration("lock-timeout")})
+			return reset(c.Context, sys, c.Args().Slice(), resetOptions{
+				out: sys.output(c), hard: c.Bool("hard"), allowUsers: c.Bool("allow-users"), lockTimeout: c.Duration("lock-timeout"),
+			})
 		},
 	}
 }
@@ -50,6 +52,7 @@ Examples:
 type resetOptions struct {
 	out         output
 	hard        bool
+	allowUsers  bool // as in upOptions
 	lockTimeout time.Duration
 }
 
@@ -92,10 +95,16 @@ func reset(ctx context.Context, sys system, words []string, opts resetOptions) e
 
 // remake takes a lab down and brings it up again.
 func remake(ctx context.Context, h host, lab *labs.Lab, src source, opts resetOptions) (upResult, error) {
+	again := upOptions{out: opts.out, lockTimeout: opts.lockTimeout, noExec: ranNothing(h, lab.Name), allowUsers: true}
+	if !opts.allowUsers && !again.noExec { // before all is forgotten
+		if err := checkUsers(h, lab); err != nil {
+			return upResult{}, err
+		}
+	}
 	if _, err := takeDown(ctx, h, lab.Name, opts.out, opts.lockTimeout); err != nil {
 		return upResult{}, err
 	}
-	return raise(ctx, h, lab, src, upOptions{out: opts.out, lockTimeout: opts.lockTimeout})
+	return raise(ctx, h, lab, src, again)
 }
 
 // resetResult is what reset found and did.
@@ -106,6 +115,11 @@ type resetResult struct {
 
 // resetLab resets what is in scope, or all of the lab, under the lab's lock.
 func resetLab(ctx context.Context, h host, lab *labs.Lab, src source, scope []string, opts resetOptions) (resetResult, error) {
+	if !opts.allowUsers && !ranNothing(h, lab.Name) {
+		if err := checkUsers(h, lab); err != nil {
+			return resetResult{}, err
+		}
+	}
 	unlock, err := h.Lock(ctx, lab.Name, opts.lockTimeout)
 	if err != nil {
 		return resetResult{}, err
@@ -143,6 +157,10 @@ type resetter struct {
 
 func (r resetter) run(ctx context.Context) (resetResult, error) {
 	out := r.opts.out
+	noExec := ranNothing(r.h, r.lab.Name)
+	if noExec { // it came up so
+		r.lab = r.lab.WithoutContainers()
+	}
 	out.clock.start("observe")
 	want := wanted(r.h, r.lab)
 	have, err := r.h.Observe(ctx, want.Hint())
@@ -158,7 +176,7 @@ func (r resetter) run(ctx context.Context) (resetResult, error) {
 	if len(found.Conflicts) > 0 {
 		return resetResult{found: found}, apply(ctx, r.h, r.lab.Name, found, out)
 	}
-	if err := r.h.SaveLab(r.lab.Name, r.src.file, r.src.data); err != nil {
+	if err := saveLab(r.h, r.lab, r.src, noExec); err != nil {
 		return resetResult{}, err
 	}
 	report := resetReport{planView: viewPlan(r.lab.Name, found), ForeignRules: []string{}}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -31,6 +32,7 @@ Examples:
 			&cli.BoolFlag{Name: "rollback", Usage: "if a step fails, return to the lab that was applied before"},
 			lockTimeoutFlag(),
 			&cli.BoolFlag{Name: "no-exec", Usage: "run no containers: the network only, of a file that is not trusted"},
+			allowUsersFlag(),
 			outputFlag("text", "json"), timingsFlag(), commandsFlag(),
 			&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "print nothing when all is well"},
 		),
@@ -42,7 +44,7 @@ Examples:
 				return err
 			}
 			out := sys.output(c)
-			return up(c.Context, sys, c.Args().First(), upOptions{out: out, verify: c.Bool("verify"), noExec: c.Bool("no-exec"), rollback: c.Bool("rollback"), lockTimeout: c.Duration("lock-timeout")})
+			return up(c.Context, sys, c.Args().First(), upOptions{out: out, verify: c.Bool("verify"), noExec: c.Bool("no-exec"), allowUsers: c.Bool("allow-users"), rollback: c.Bool("rollback"), lockTimeout: c.Duration("lock-timeout")})
 		},
 	}
 }
@@ -51,6 +53,8 @@ type upOptions struct {
 	out    output
 	verify bool
 	noExec bool // run no containers
+
+	allowUsers bool // containers may run as root and other users of the host
 
 	rollback    bool // return to what was applied before if a step fails
 	lockTimeout time.Duration
@@ -65,6 +69,9 @@ func up(ctx context.Context, sys system, arg string, opts upOptions) error {
 	lab, src, err := sys.load(arg)
 	if err != nil {
 		return err
+	}
+	if src.noExec { // what it did before does not count
+		lab, _ = src.lab()
 	}
 	return upLab(ctx, sys, lab, src, opts)
 }
@@ -102,6 +109,12 @@ func (r upResult) verdict() error {
 
 // raise makes the kernel equal to lab, under the lab's lock.
 func raise(ctx context.Context, h host, lab *labs.Lab, src source, opts upOptions) (upResult, error) {
+	if !opts.allowUsers && !opts.noExec {
+		if err := checkUsers(h, lab); err != nil {
+			return upResult{}, err
+		}
+	}
+	before := isThere(h.RunDir(lab.Name))
 	unlock, err := h.Lock(ctx, lab.Name, opts.lockTimeout)
 	if err != nil {
 		return upResult{}, err
@@ -116,6 +129,9 @@ func raise(ctx context.Context, h host, lab *labs.Lab, src source, opts upOption
 		}
 		return err
 	})
+	if !before && err != nil && !isThere(filepath.Join(h.RunDir(lab.Name), "lab.yaml")) {
+		err = errors.Join(err, h.RemoveRunDir(lab.Name)) // nothing was done
+	}
 	return done, err
 }
 
@@ -132,7 +148,10 @@ func converge(ctx context.Context, h host, lab *labs.Lab, src source, opts upOpt
 	}
 	opts.out.clock.start("diff")
 	plan := provision.Diff(have, want)
-	if err := h.SaveLab(lab.Name, src.file, src.data); err != nil {
+	if len(plan.Conflicts) > 0 {
+		return upResult{}, apply(ctx, h, lab.Name, plan, opts.out)
+	}
+	if err := saveLab(h, lab, src, opts.noExec); err != nil {
 		return upResult{}, err
 	}
 	opts.out.clock.start("apply")
@@ -163,6 +182,7 @@ func converge(ctx context.Context, h host, lab *labs.Lab, src source, opts upOpt
 // it was before: the lab that was applied last, or nothing.
 func convergeOrReturn(ctx context.Context, h host, lab *labs.Lab, src source, opts upOptions) (upResult, error) {
 	file, data, loadErr := h.LoadLab(lab.Name)
+	ranNone := ranNothing(h, lab.Name)
 	done, err := converge(ctx, h, lab, src, opts)
 	var step *provision.StepError
 	if !errors.As(err, &step) {
@@ -172,6 +192,9 @@ func convergeOrReturn(ctx context.Context, h host, lab *labs.Lab, src source, op
 	before := provision.State{Lab: lab.Name}
 	if loadErr == nil {
 		if was, _ := labs.LoadAs(lab.Name, file, data); was != nil {
+			if ranNone {
+				was = was.WithoutContainers()
+			}
 			before = provision.Desired(was)
 		}
 	}
@@ -183,7 +206,7 @@ func convergeOrReturn(ctx context.Context, h host, lab *labs.Lab, src source, op
 	case before.Len() == 0:
 		return done, errors.Join(fmt.Errorf("%w\neverything was removed again", err), h.Settle(ctx), h.RemoveRunDir(lab.Name))
 	}
-	return done, errors.Join(fmt.Errorf("%w\nlab %s is what it was before", err, lab.Name), h.SaveLab(lab.Name, file, data))
+	return done, errors.Join(fmt.Errorf("%w\nlab %s is what it was before", err, lab.Name), saveLab(h, lab, source{file: file, data: data}, ranNone))
 }
 
 // apply carries out a plan with progress on the terminal, and says what stands
@@ -220,12 +243,16 @@ func previous(h host, lab *labs.Lab, want provision.State) provision.State {
 	if err != nil {
 		return provision.State{Lab: lab.Name}
 	}
-	if lab.MadeOf(data) {
+	ranNone := ranNothing(h, lab.Name)
+	if lab.MadeOf(data) && ranNone == lab.Bare() {
 		return want
 	}
 	was, _ := labs.LoadAs(lab.Name, file, data)
 	if was == nil {
 		return provision.State{Lab: lab.Name}
+	}
+	if ranNone {
+		was = was.WithoutContainers()
 	}
 	return provision.Desired(was)
 }

@@ -164,8 +164,8 @@ func (h *Host) files(lab string) ([]provision.File, error) {
 			continue // somebody else's, such as an editor's
 		}
 		content, err := runfile.Read(path)
-		if planted := new(runfile.UnsafeError); errors.Is(err, fs.ErrNotExist) || errors.As(err, &planted) {
-			continue // what is planted is none of ours
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
 		}
 		if err != nil {
 			return nil, err

@@ -154,9 +154,19 @@ func sound(f *os.File) error {
 // Limit bounds what Read reads, in bytes: no file of netlab's is as long.
 const Limit = 64 << 20
 
-// Read returns what a file holds.
+// planted is an [UnsafeError] about a file that is to be read: what somebody put
+// in its place is as if it were not there.
+type planted struct{ *UnsafeError }
+
+func (p planted) Unwrap() []error { return []error{p.UnsafeError, fs.ErrNotExist} }
+
+// Read returns what a file holds. The error is [fs.ErrNotExist] also if
+// something unsafe is in its place, which Write would replace.
 func Read(path string) ([]byte, error) {
 	f, err := Open(path, os.O_RDONLY)
+	if e := new(UnsafeError); errors.As(err, &e) {
+		return nil, planted{e}
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -119,6 +119,9 @@ func TestOpenRefusesWhatIsPlanted(t *testing.T) {
 		unsafe(t, err, tt.what)
 		_, err = Read(path)
 		unsafe(t, err, tt.what)
+		if !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("%v is not as if there were nothing", err)
+		}
 	}
 	if got, _ := os.ReadFile(victim); string(got) != "precious" {
 		t.Errorf("the victim holds %q", got)

@@ -208,6 +208,9 @@ func (p *process) await(r *os.File) error {
 		Err string
 	}
 	if err := json.NewDecoder(r).Decode(&said); err != nil {
+		if words, _ := runfile.Read(p.dir.file("stderr")); len(words) > 0 {
+			return errors.New(strings.TrimSpace(string(words)))
+		}
 		return fmt.Errorf("the container ended before it said a word, or says none: %w", err)
 	}
 	p.record = said.record

@@ -43,14 +43,17 @@ func userOf(asked int) (user, error) {
 
 // HasUser reports whether the user namespace of this process has a user of this
 // number.
-func HasUser(uid int) bool {
-	data, err := os.ReadFile("/proc/self/uid_map")
+func HasUser(uid int) bool { return inMap("/proc/self/uid_map", uid) }
+
+// inMap reports whether a file such as /proc/self/uid_map has a number.
+func inMap(path string, id int) bool {
+	data, err := os.ReadFile(path)
 	if err != nil {
 		return true
 	}
 	for line := range bytes.Lines(data) {
 		var inside, outside, count int
-		if _, err := fmt.Sscan(string(line), &inside, &outside, &count); err == nil && uid >= inside && uid-inside < count {
+		if _, err := fmt.Sscan(string(line), &inside, &outside, &count); err == nil && id >= inside && id-inside < count {
 			return true
 		}
 	}
@@ -62,7 +65,16 @@ func (u user) credential() *syscall.Credential {
 	if u.same {
 		return nil
 	}
-	return &syscall.Credential{Uid: uint32(u.uid), Gid: uint32(u.uid), NoSetGroups: !u.groups}
+	return &syscall.Credential{Uid: uint32(u.uid), Gid: uint32(u.gid()), NoSetGroups: !u.groups}
+}
+
+// gid is the group of the container. A group with the number of the user may be
+// one that may read disks.
+func (u user) gid() int {
+	if u.uid != 0 && inMap("/proc/self/gid_map", Nobody) {
+		return Nobody
+	}
+	return u.uid
 }
 
 // become makes this process u's.
@@ -75,8 +87,8 @@ func (u user) become() error {
 			return fmt.Errorf("drop groups: %w", err)
 		}
 	}
-	if err := syscall.Setgid(u.uid); err != nil {
-		return fmt.Errorf("become group %d: %w", u.uid, err)
+	if err := syscall.Setgid(u.gid()); err != nil {
+		return fmt.Errorf("become group %d: %w", u.gid(), err)
 	}
 	if err := syscall.Setuid(u.uid); err != nil {
 		return fmt.Errorf("become user %d: %w", u.uid, err)
