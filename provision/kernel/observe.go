@@ -202,6 +202,9 @@ func (h *Host) look(t *tour, name string, w wish, held *heldFiles) (*view, error
 	if v.devices, err = devices(sp.conn); err != nil {
 		return nil, fmt.Errorf("list links: %w", err)
 	}
+	if err := addIngress(sp.conn, v.devices); err != nil {
+		return nil, err
+	}
 	v.byName = make(map[string]device, len(v.devices))
 	for _, d := range v.devices {
 		v.byName[d.name] = d

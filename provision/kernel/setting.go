@@ -200,7 +200,9 @@ func normalise(sp *space, name, extra string) error {
 				list.AddRtAttr(iflaAltName, nl.ZeroTerminated(value))
 				errs = append(errs, sp.conn.do(request(rtmDelLinkProp, 0, ifindex(index), list), nil))
 			case "qdisc":
-				errs = append(errs, dropQdisc(sp, index))
+				errs = append(errs, dropQdisc(sp, index, tcRoot))
+			case "filters":
+				errs = append(errs, dropQdisc(sp, index, tcIngress))
 			}
 		}
 		change := keepNeighbours(sp, index, func() error { return sp.conn.do(request(unix.RTM_NEWLINK, 0, h, attrs...), nil) })
@@ -213,28 +215,4 @@ func ifindex(index int) *nl.IfInfomsg {
 	h := nl.NewIfInfomsg(unix.AF_UNSPEC)
 	h.Index = int32(index)
 	return h
-}
-
-// tcHeader is struct tcmsg.
-type tcHeader struct {
-	index  int32
-	parent uint32
-}
-
-// Len implements [nl.NetlinkRequestData].
-func (h tcHeader) Len() int { return 20 }
-
-// Serialize implements [nl.NetlinkRequestData].
-func (h tcHeader) Serialize() []byte {
-	b := make([]byte, 20)
-	binary.NativeEndian.PutUint32(b[4:], uint32(h.index))
-	binary.NativeEndian.PutUint32(b[12:], h.parent)
-	return b
-}
-
-// dropQdisc puts the queueing discipline back that a device begins with.
-func dropQdisc(sp *space, index int) error {
-	const root = 0xffffffff // TC_H_ROOT
-	err := sp.conn.do(request(unix.RTM_DELQDISC, 0, tcHeader{int32(index), root}), nil)
-	return goneIs(unix.ENOENT, err)
 }
