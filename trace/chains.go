@@ -63,11 +63,25 @@ func (d deed) text(table string) string {
 	return s + ": " + what
 }
 
+// hook returns where a base chain is met, "" for another chain. Those of
+// iptables are called as their hooks.
+func (s FilterStep) hook() string {
+	switch s.Chain {
+	case "PREROUTING", "INPUT", "FORWARD", "OUTPUT", "POSTROUTING":
+		return strings.ToLower(s.Chain)
+	}
+	return s.Hook
+}
+
+// late reports whether a base chain is behind the routing decision.
+func (s FilterStep) late() bool {
+	h := s.hook()
+	return h == "input" || h == "forward" || h == "postrouting"
+}
+
 // before splits steps at the first base chain behind the routing decision.
 func before(steps []FilterStep) (first, rest []FilterStep) {
-	i := slices.IndexFunc(steps, func(s FilterStep) bool {
-		return s.Chain == "FORWARD" || s.Chain == "INPUT" || s.Chain == "POSTROUTING"
-	})
+	i := slices.IndexFunc(steps, FilterStep.late)
 	if i < 0 {
 		return steps, nil
 	}

@@ -39,15 +39,15 @@ func classify(ev *Evidence) map[place][][]FilterStep {
 		if at.leg == stranger || e.Kind == EventReturn {
 			continue
 		}
-		step := FilterStep{Family: e.Family, Table: e.Table, Chain: e.Chain, Number: e.Number, Rule: e.Rule, Verdict: e.Code, Target: e.Target}
+		step := FilterStep{Family: e.Family, Table: e.Table, Chain: e.Chain, Hook: e.Hook, Number: e.Number, Rule: e.Rule, Verdict: e.Code, Target: e.Target}
 		visits := steps[at]
-		first := e.Chain == "PREROUTING" || e.Chain == "OUTPUT"
+		first := step.hook() == "prerouting" || step.hook() == "output"
 		if len(visits) == 0 || first && late[at] {
 			visits, late[at] = append(visits, nil), false
 		}
 		visits[len(visits)-1] = append(visits[len(visits)-1], step)
 		steps[at] = visits
-		late[at] = late[at] || e.Chain == "INPUT" || e.Chain == "FORWARD" || e.Chain == "POSTROUTING"
+		late[at] = late[at] || step.late()
 	}
 	return steps
 }
@@ -65,7 +65,10 @@ func placeOf(f *follower, first map[leg]identity, outer map[outerID]leg, e *Even
 		return place{ns: e.NS, leg: back}
 	}
 	l := f.leg(h)
-	if first[l] != identify(h) {
+	switch id, seen := first[l]; {
+	case l == back && !seen: // an answer that no interface saw: rules ended it where it was made
+		first[l] = identify(h)
+	case id != identify(h):
 		l = stranger
 	}
 	return place{ns: e.NS, leg: l}

@@ -38,6 +38,7 @@ type Event struct {
 	Family string // ip, ip6, inet or bridge
 	Table  string
 	Chain  string
+	Hook   string // of a base chain: prerouting, input, forward, output or postrouting; "" if that is not known
 	Handle uint64 // of the rule, 0 for the end of a chain
 	Kind   EventKind
 	Code   Verdict

@@ -55,6 +55,7 @@ type Filtered struct {
 // FilterStep is a rule that matched, or the end of a base chain.
 type FilterStep struct {
 	Family, Table, Chain string
+	Hook                 string // of a base chain, "" if its name says it
 	Number               int    // of the rule, from 1; 0 for a chain's policy
 	Rule                 string // "" if its text is not known
 	Verdict              Verdict

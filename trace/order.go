@@ -50,10 +50,14 @@ func nextSpace(ev *Evidence, out []sighting, names []string, queues map[string][
 		}
 		return earliest
 	}
+	next := "" // of several ends that may be the other one, where it was first
 	for _, ns := range names {
-		if q := queues[ns]; len(q) > 0 && !q[0].frame.Out && cabled(ev, last, q[0].frame) {
-			return ns
+		if q := queues[ns]; len(q) > 0 && !q[0].frame.Out && cabled(ev, last, q[0].frame) && (next == "" || q[0].frame.Time.Before(queues[next][0].frame.Time)) {
+			next = ns
 		}
+	}
+	if next != "" {
+		return next
 	}
 	// A tunnel or a bridge sends on what it was given.
 	if q := queues[last.NS]; len(q) > 0 && !isCable(ev, last) {

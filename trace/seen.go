@@ -23,8 +23,24 @@ func Seen(ev *Evidence) Trace {
 	t.There = b.path(there, s.there)
 	if len(s.back) > 0 {
 		t.Back = b.path(back, s.back)
+	} else if b.arrival = t.There.last(); t.There.End.Kind == Delivered && b.unsent(b.arrival) != nil {
+		t.Back = b.path(back, nil)
 	}
 	return t
+}
+
+// unsent returns the answer to a packet that arrived, if rules ended it before
+// any interface saw it; nil otherwise.
+func (b *builder) unsent(last *Hop) *Header {
+	if last == nil || len(b.filter[place{ns: last.NS, leg: back}]) == 0 {
+		return nil
+	}
+	for i := range b.ev.Events {
+		if e := &b.ev.Events[i]; e.NS == last.NS && e.Packet != nil && (e.Packet.source() == last.Header.destination() || e.Packet.isError()) {
+			return e.Packet
+		}
+	}
+	return nil
 }
 
 // Lookups returns what has to be asked of routing tables to explain the way
@@ -47,6 +63,8 @@ type builder struct {
 	filter map[place][][]FilterStep
 	ask    func(Lookup) // called for every lookup, if not nil
 	told   map[string]bool
+
+	arrival *Hop // where the packet was seen last that an answer answers
 }
 
 // place is where rules of netfilter are met: in a namespace, on the way there
@@ -89,6 +107,10 @@ func (b *builder) after(f *Frame) time.Duration {
 
 // origin returns the hop at which a packet is made.
 func (b *builder) origin(l leg, list []sighting) Hop {
+	if len(list) == 0 && l == back {
+		h := *b.unsent(b.arrival)
+		return Hop{NS: b.arrival.NS, Dir: Made, Header: h}
+	}
 	if len(list) == 0 {
 		h := Header{Proto: b.ev.Probe.Proto, Dst: b.ev.Probe.Dst.Addr(), DstPort: b.ev.Probe.Dst.Port()}
 		return Hop{NS: b.ev.From, Dir: Made, Header: h}
@@ -125,13 +147,19 @@ func (b *builder) clean(list []sighting) []sighting {
 		}
 		out = append(out, s)
 	}
-	// Of the ports that a flooded frame left by, the one that leads on stays.
-	return slices.DeleteFunc(out, func(s sighting) bool {
+	return out
+}
+
+// single leaves of a frame that a bridge flooded only the copy that leads on:
+// the one that left by the port behind which its destination is.
+func single(ev *Evidence, list []sighting) []sighting {
+	b := builder{ev: ev}
+	return slices.DeleteFunc(slices.Clone(list), func(s sighting) bool {
 		link := b.link(s.frame.NS, s.frame.Iface)
 		if !s.frame.Out || link.Master == "" {
 			return false
 		}
-		ports := b.copies(out, s)
+		ports := b.copies(list, s)
 		return len(ports) > 1 && b.leads(s.frame.NS, ports, &s.header) != s.frame.Iface
 	})
 }

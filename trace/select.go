@@ -50,7 +50,7 @@ func pick(ev *Evidence) selected {
 			s.back = append(s.back, x)
 		}
 	}
-	s.there, s.back = ordered(ev, s.there), ordered(ev, s.back)
+	s.there, s.back = ordered(ev, single(ev, s.there)), ordered(ev, single(ev, s.back))
 	return s
 }
 

@@ -146,3 +146,30 @@ func (w *wire) handles(family, table, chain string) ([]uint64, error) {
 	})
 	return list, err
 }
+
+// hooks names the hooks of base chains by their numbers (NF_INET_..., which
+// bridges have too).
+var hooks = []string{"prerouting", "input", "forward", "output", "postrouting"}
+
+// hook returns the hook of a base chain, "" for another chain.
+func (w *wire) hook(family, table, chain string) (string, error) {
+	m := newMessage(unix.NFNL_SUBSYS_NFTABLES<<8|unix.NFT_MSG_GETCHAIN, unix.NLM_F_ACK, familyNumber(family), 0).
+		text(unix.NFTA_CHAIN_TABLE, table).text(unix.NFTA_CHAIN_NAME, chain)
+	name := ""
+	err := w.get(m, func(body []byte) {
+		for kind, v := range attributes(body[min(4, len(body)):]) {
+			if kind != unix.NFTA_CHAIN_HOOK {
+				continue
+			}
+			for kind, v := range attributes(v) {
+				if kind == unix.NFTA_HOOK_HOOKNUM && len(v) == 4 && int(binary.BigEndian.Uint32(v)) < len(hooks) {
+					name = hooks[binary.BigEndian.Uint32(v)]
+				}
+			}
+		}
+	})
+	if errors.Is(err, unix.ENOENT) {
+		return "", nil // it is gone by now
+	}
+	return name, err
+}

@@ -33,10 +33,10 @@ const tableName = "netlab-trace"
 
 // own makes a table of our own in the namespace of w, which the kernel removes
 // with the socket. Its rules mark the packets of the exchange, so that the
-// kernel tells what happens to them in all other tables. It is of both families:
-// a tunnel may be of another one than what it carries.
-func (w *wire) own(r *Request, probe trace.Probe) error {
-	const family = unix.NFPROTO_INET
+// kernel tells what happens to them in all other tables. That of family inet is of both
+// IP families: a tunnel may be of another one than what it carries. Where there are
+// tables of family bridge it needs one of that family too.
+func (w *wire) own(family uint8, r *Request, probe trace.Probe) error {
 	name := fmt.Sprintf("%s-%d", tableName, os.Getpid())
 	const base = unix.NFNL_SUBSYS_NFTABLES << 8
 	create := func(kind uint16) message {
@@ -158,16 +158,18 @@ func rulesFor(r *Request, probe trace.Probe) []rule {
 	return rules
 }
 
-// hasTables reports whether the namespace of w has any netfilter table: if not
-// there is nothing to tell.
-func (w *wire) hasTables() (bool, error) {
-	found := false
+// tables reports whether the namespace of w has any netfilter table, and any of
+// family bridge: if not there is nothing to tell.
+func (w *wire) tables() (some, bridge bool, err error) {
 	m := newMessage(unix.NFNL_SUBSYS_NFTABLES<<8|unix.NFT_MSG_GETTABLE, unix.NLM_F_DUMP, unix.AF_UNSPEC, 0)
-	err := w.ask(m, func([]byte) { found = true })
+	err = w.ask(m, func(body []byte) {
+		some = true
+		bridge = bridge || len(body) > 0 && body[0] == unix.NFPROTO_BRIDGE
+	})
 	if errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.EINVAL) {
-		return false, nil // a kernel without nf_tables
+		return false, false, nil // a kernel without nf_tables
 	}
-	return found, err
+	return some, bridge, err
 }
 
 // ownTable reports whether a table is one of a running trace.

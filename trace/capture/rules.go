@@ -17,13 +17,22 @@ type chain struct{ family, table, name string }
 // order. A rule that was made without iptables keeps its number only.
 func (s *space) explain(ctx context.Context, r *Request, events []trace.Event) error {
 	known := map[chain][]uint64{}
+	hooked := map[chain]string{}
 	var texts map[chain][]string
 	for i := range events {
 		e := &events[i]
-		if e.Handle == 0 {
+		c := chain{e.Family, e.Table, e.Chain}
+		hook, ok := hooked[c]
+		if !ok && !isBuiltIn(c) {
+			var err error
+			if hook, err = s.table.hook(c.family, c.table, c.name); err != nil {
+				return fmt.Errorf("look for the hook of chain %s in %s: %w", c.name, s.name, err)
+			}
+			hooked[c] = hook
+		}
+		if e.Hook = hook; e.Handle == 0 {
 			continue
 		}
-		c := chain{e.Family, e.Table, e.Chain}
 		list, ok := known[c]
 		if !ok {
 			var err error
@@ -45,6 +54,12 @@ func (s *space) explain(ctx context.Context, r *Request, events []trace.Event) e
 		}
 	}
 	return nil
+}
+
+// isBuiltIn reports whether a chain is one of iptables, or one that people made
+// with iptables: what hook those are at, if any, their names say.
+func isBuiltIn(c chain) bool {
+	return (c.family == "ip" || c.family == "ip6") && slices.Contains([]string{"raw", "mangle", "nat", "filter", "security"}, c.table)
 }
 
 // rulesOf sorts what iptables-save prints by chain.

@@ -46,9 +46,12 @@ func (s *space) prepare(r *Request, probe trace.Probe) error {
 	if err := s.links(); err != nil {
 		return err
 	}
-	some, err := s.table.hasTables()
+	some, bridge, err := s.table.tables()
 	if err == nil && some {
-		err = s.table.own(r, probe)
+		err = s.table.own(unix.NFPROTO_INET, r, probe)
+	}
+	if err == nil && bridge {
+		err = s.table.own(unix.NFPROTO_BRIDGE, r, probe)
 	}
 	if err != nil {
 		return fmt.Errorf("ask for netfilter events in %s: %w", s.name, err)
