@@ -2,11 +2,22 @@ package main
 
 import (
 	"context"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
 	"fmt"
+	"maps"
+	"net/netip"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"netlab/labs"
 	"netlab/provision"
+	"netlab/provision/netns"
+	"netlab/provision/runtime"
 	"netlab/trace"
 	"netlab/trace/capture"
 	"netlab/verify"
@@ -60,4 +71,111 @@ func (e eyes) Trace(ctx context.Context, q trace.Question, watch []string, liste
 }
 
 // Look implements [explain.Eyes].
-func (e eyes) Look(context.Context, string) (explain.Scene, error) { return explain.Scene{}, nil }
+func (e eyes) Look(ctx context.Context, ns string) (explain.Scene, error) {
+	var s explain.Scene
+	var errs []error
+	rules, err := e.host.ForeignRules(ctx, ns)
+	errs = append(errs, err)
+	s.Foreign = rules
+	if err := netns.Do(ns, func() error {
+		s.Sockets = listening()
+		s.Settings = unusual()
+		return nil
+	}); err != nil {
+		errs = append(errs, err)
+	}
+	inodes, err := inodesOf([]string{ns})
+	errs = append(errs, err)
+	processes, err := runtime.InNamespaces(inodes)
+	errs = append(errs, err)
+	for _, p := range processes {
+		if stopped(p.PID) {
+			s.Stopped = append(s.Stopped, fmt.Sprintf("%d %s", p.PID, p.Command))
+		}
+	}
+	return s, errors.Join(errs...)
+}
+
+// stopped reports whether a process is stopped by a signal.
+func stopped(pid int) bool {
+	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return false
+	}
+	_, rest, ok := strings.Cut(string(data), ") ")
+	return ok && strings.HasPrefix(rest, "T")
+}
+
+// fresh are kernel parameters by which packets are lost when they are not what
+// they are in a new network namespace.
+var fresh = map[string]string{
+	"net.ipv4.icmp_echo_ignore_all":        "0",
+	"net.ipv6.icmp.echo_ignore_all":        "0",
+	"net.ipv4.conf.all.arp_ignore":         "0",
+	"net.ipv4.conf.eth0.arp_ignore":        "0",
+	"net.ipv4.conf.all.arp_filter":         "0",
+	"net.ipv4.conf.all.rp_filter":          "0",
+	"net.ipv4.conf.eth0.rp_filter":         "0",
+	"net.ipv4.conf.all.disable_policy":     "0",
+	"net.ipv6.conf.all.disable_ipv6":       "0",
+	"net.ipv6.conf.eth0.disable_ipv6":      "0",
+	"net.ipv4.tcp_syncookies":              "1",
+	"net.ipv4.ip_default_ttl":              "64",
+	"net.netfilter.nf_conntrack_tcp_loose": "1",
+}
+
+// unusual lists the parameters of the calling thread's namespace that are not
+// what they are in a new one. Those that the lab sets are told before anybody
+// looks here.
+func unusual() []explain.Setting {
+	var list []explain.Setting
+	for _, name := range slices.Sorted(maps.Keys(fresh)) {
+		data, err := os.ReadFile("/proc/sys/" + strings.ReplaceAll(name, ".", "/"))
+		if value := strings.TrimSpace(string(data)); err == nil && value != fresh[name] {
+			list = append(list, explain.Setting{Name: name, Value: value, Fresh: fresh[name]})
+		}
+	}
+	return list
+}
+
+// listening lists the sockets of the calling thread's namespace that wait for
+// connections and packets.
+func listening() []explain.Socket {
+	var list []explain.Socket
+	for _, t := range []struct {
+		file  string
+		proto trace.Proto
+		state string // TCP_LISTEN; UDP has TCP_CLOSE for a socket without a peer
+	}{{"tcp", trace.ProtoTCP, "0A"}, {"tcp6", trace.ProtoTCP, "0A"}, {"udp", trace.ProtoUDP, "07"}, {"udp6", trace.ProtoUDP, "07"}} {
+		data, err := os.ReadFile("/proc/thread-self/net/" + t.file)
+		if err != nil {
+			continue // no such family here
+		}
+		for line := range strings.Lines(string(data)) {
+			words := strings.Fields(line)
+			if len(words) < 4 || words[3] != t.state {
+				continue
+			}
+			if at, ok := hexEnd(words[1]); ok {
+				list = append(list, explain.Socket{Proto: t.proto, At: at})
+			}
+		}
+	}
+	return list
+}
+
+// hexEnd reads an address and a port as the kernel prints them: words of the
+// machine's byte order, in hexadecimal digits.
+func hexEnd(s string) (netip.AddrPort, bool) {
+	addr, port, _ := strings.Cut(s, ":")
+	raw, err := hex.DecodeString(addr)
+	number, portErr := strconv.ParseUint(port, 16, 16)
+	if err != nil || portErr != nil || len(raw)%4 != 0 {
+		return netip.AddrPort{}, false
+	}
+	for i := 0; i < len(raw); i += 4 {
+		binary.BigEndian.PutUint32(raw[i:], binary.NativeEndian.Uint32(raw[i:]))
+	}
+	a, ok := netip.AddrFromSlice(raw)
+	return netip.AddrPortFrom(a.Unmap(), uint16(number)), ok
+}

@@ -2,6 +2,7 @@ package explain
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sort"
@@ -50,7 +51,7 @@ func Failures(ctx context.Context, r *verify.Report, s Subject, eyes Eyes) error
 	err := e.live(ctx, rest)
 	e.confirm()
 	r.Explanations = e.write()
-	return err
+	return errors.Join(append(e.trouble, err)...)
 }
 
 // explainer is one call of Failures.
@@ -67,6 +68,9 @@ type explainer struct {
 
 	found []*finding
 	began time.Time
+
+	seenScenes map[string]Scene
+	trouble    []error // of looking around
 }
 
 // finding is a fault and the checks that fail by it.
@@ -79,11 +83,11 @@ type finding struct {
 	checks   []int
 	question *trace.Question // a packet that meets it
 	at       string          // namespace it is in
-	certain  bool            // the packet goes another way with this fault alone
+	proto    trace.Proto     // of the packets that it concerns; "" for all
 }
 
 func newExplainer(r *verify.Report, s Subject, eyes Eyes) *explainer {
-	e := &explainer{Subject: s, report: r, eyes: eyes, port: s.Lab.Network.VXLANPort, titles: map[string]string{}, names: trace.NamesOf(s.Lab), began: time.Now()}
+	e := &explainer{Subject: s, report: r, eyes: eyes, port: s.Lab.Network.VXLANPort, titles: map[string]string{}, seenScenes: map[string]Scene{}, names: trace.NamesOf(s.Lab), began: time.Now()}
 	if e.port == 0 {
 		e.port = flannelPort
 	}
@@ -144,7 +148,6 @@ func (e *explainer) blame(i int) []*finding {
 	var list []*finding
 	add := func(f *fault, line string, q *trace.Question) {
 		n := e.finding(f, line)
-		n.certain = true
 		if n.question == nil {
 			n.question = q
 		}

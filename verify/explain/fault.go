@@ -102,6 +102,14 @@ func faultsOf(plan provision.Plan) []*fault {
 			join(i, j)
 		}
 	}
+	for i, s := range steps { // a rule that leads to a table, and what people put there
+		r, ok := s.Object.(provision.Rule)
+		for j, o := range steps {
+			if t, route := o.Object.(provision.Route); ok && route && t.NS == r.NS && t.Table == r.Table && t.Table != provision.MainTable && o.Op == s.Op {
+				join(i, j)
+			}
+		}
+	}
 	groups := map[int]*fault{}
 	var list []*fault
 	for i, s := range steps {

@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"netlab/provision"
+	"netlab/provision/netfilter"
 	"netlab/trace"
 	"netlab/verify"
 )
@@ -56,7 +58,8 @@ func (e *explainer) share(rest []int, n *finding) []int {
 // one: its packets meet what was found.
 func (e *explainer) alike(n *finding, first, r *verify.Result) bool {
 	if n.fault == nil && n.at == "" {
-		return r.Seen == first.Seen && classOf(&r.Check) == classOf(&first.Check)
+		a, b := &r.Check, &first.Check
+		return r.Seen == first.Seen && (a.To != nil && a.To == b.To || a.From == b.From && a.To == nil && b.To == nil)
 	}
 	t := newTouched()
 	for _, q := range e.questions(&r.Check) {
@@ -65,7 +68,20 @@ func (e *explainer) alike(n *finding, first, r *verify.Result) bool {
 	if n.fault != nil {
 		return t.meets(n.fault)
 	}
-	return t.spaces[n.at]
+	return t.spaces[n.at] && (n.proto == "" || n.proto == protoOfKind(&r.Check))
+}
+
+// protoOfKind returns the protocol of the packets of a check.
+func protoOfKind(c *verify.Check) trace.Proto {
+	switch {
+	case c.Kind == verify.TCP:
+		return trace.ProtoTCP
+	case c.Kind == verify.UDP:
+		return trace.ProtoUDP
+	case c.Addr.Is6():
+		return trace.ProtoICMP6
+	}
+	return trace.ProtoICMP
 }
 
 // look sends a packet of a check and looks for what ends it; nil if nothing is
@@ -97,6 +113,9 @@ func (e *explainer) look(ctx context.Context, i int) (*finding, error) {
 		return n, nil
 	}
 	if n := e.foreign(&r, line); n != nil {
+		return n, nil
+	}
+	if n := e.scenes(ctx, i, &r, line); n != nil {
 		return n, nil
 	}
 	if n := e.weak(c); n != nil {
@@ -147,25 +166,108 @@ func (e *explainer) listeners(c *verify.Check, q trace.Question, ways []trace.Wa
 // known.
 func (e *explainer) foreign(r *trace.Report, line string) *finding {
 	for _, p := range []*trace.Path{&r.Trace.There, &r.Trace.Back} {
-		if len(p.Hops) == 0 || p.End.Kind != trace.Stopped || p.End.Fault.Why == "" {
+		if n := e.metRule(p, line); n != nil {
+			return n
+		}
+	}
+	for _, p := range []*trace.Path{&r.Trace.There, &r.Trace.Back} {
+		if len(p.Hops) == 0 || p.End.Kind != trace.Stopped || p.End.Fault.Why == "" || vague[p.End.Fault.Step] {
 			continue
 		}
-		ns := p.End.NS
-		n := &finding{at: ns, evidence: []string{line}}
-		switch p.End.Fault.Step {
-		case "netfilter":
-			n.first = e.place(ns) + ": " + p.End.Fault.Why + ", the lab has no such rule"
-			n.remedy = "remove the rule, or netlab reset " + e.Lab.Name + " " + e.names.Space(ns)
-		case "route lookup":
-			n.first = e.place(ns) + ": " + p.End.Fault.Why
-			n.remedy = "ip -n " + ns + " route show table all; the lab leaves these routes to you, netlab reset " + e.Lab.Name + " takes back what was added"
-		default:
-			n.first = e.place(ns) + ": " + p.End.Fault.Why
-			n.remedy = "netlab reset " + e.Lab.Name + " " + e.names.Space(ns)
+		n := &finding{at: p.End.NS, first: e.place(p.End.NS) + ": " + p.End.Fault.Why, evidence: []string{line}}
+		n.remedy = e.reset(p.End.NS)
+		if p.End.Fault.Step == "route lookup" {
+			n.first += ", and the lab file leaves that route to you"
+			n.remedy = "ip -n " + p.End.NS + " route show table all shows the routes; " + n.remedy + " takes back what was added"
 		}
 		return e.same(n)
 	}
 	return nil
+}
+
+// vague are ends of packets that say where, but not why.
+var vague = map[string]bool{"cable": true, "vxlan": true, "tunnel": true, "neighbour": true, "mac": true, "send": true}
+
+func (e *explainer) reset(ns string) string {
+	return "netlab reset " + e.Lab.Name + " " + e.names.Space(ns)
+}
+
+// metRule returns a rule of netfilter on the way of a packet that is not of the
+// lab and does something to it; nil if there is none.
+func (e *explainer) metRule(p *trace.Path, line string) *finding {
+	for i := range p.Hops {
+		h := &p.Hops[i]
+		for _, f := range h.Facts {
+			f, ok := f.(trace.Filtered)
+			if !ok {
+				continue
+			}
+			for _, s := range f.Steps {
+				if !isForeign(s) {
+					continue
+				}
+				n := &finding{at: h.NS, evidence: []string{line}, proto: protoOf(s.Rule)}
+				n.first = fmt.Sprintf("%s: %s, the lab has no such rule", e.place(h.NS), ruleText(s))
+				n.remedy = removal(h.NS, s) + ", or " + e.reset(h.NS)
+				if line == "" {
+					n.evidence = nil
+				}
+				return e.same(n)
+			}
+		}
+	}
+	return nil
+}
+
+// isForeign reports whether a rule is not of the lab and may lose or change a
+// packet.
+func isForeign(s trace.FilterStep) bool {
+	if s.Number == 0 || s.Target != "" || (s.Family == "ip" || s.Family == "ip6") && netfilter.IsOurs(s.Chain) {
+		return false
+	}
+	switch target := word(s.Rule, "-j"); {
+	case s.Verdict == trace.Drop, s.Verdict == trace.Queue, s.Verdict == trace.Stolen:
+		return true
+	case target == "" || netfilter.IsOurs(target):
+		return false
+	default:
+		return !slices.Contains([]string{"ACCEPT", "RETURN", "LOG", "NFLOG", "TRACE", "MARK", "CONNMARK"}, target)
+	}
+}
+
+// word returns what follows a flag in a rule.
+func word(rule, flag string) string {
+	words := strings.Fields(rule)
+	for i := range len(words) - 1 {
+		if words[i] == flag {
+			return words[i+1]
+		}
+	}
+	return ""
+}
+
+func protoOf(rule string) trace.Proto { return trace.Proto(word(rule, "-p")) }
+
+// ruleText writes where a rule stands and what it says.
+func ruleText(s trace.FilterStep) string {
+	if s.Family == "ip" || s.Family == "ip6" {
+		text := fmt.Sprintf("%s %s rule %d", s.Table, s.Chain, s.Number)
+		if s.Rule != "" {
+			return text + ": " + s.Rule
+		}
+		return text + ": " + string(s.Verdict)
+	}
+	return fmt.Sprintf("rule %d of the nft chain %s of table %s %s: %s", s.Number, s.Chain, s.Family, s.Table, s.Verdict)
+}
+
+// removal returns the command that removes a rule.
+func removal(ns string, s trace.FilterStep) string {
+	program := map[string]string{"ip": "iptables", "ip6": "ip6tables"}[s.Family]
+	rest, ok := strings.CutPrefix(s.Rule, "-A ")
+	if program == "" || !ok {
+		return fmt.Sprintf("ip netns exec %s nft delete table %s %s", ns, s.Family, s.Table)
+	}
+	return fmt.Sprintf("ip netns exec %s %s -t %s -D %s", ns, program, s.Table, rest)
 }
 
 // same returns the finding that says the same as n, which is n if there is none
@@ -225,15 +327,21 @@ func (e *explainer) itself(i int) *finding {
 }
 
 // people explains checks that look at processes and namespaces by themselves,
-// and returns the others.
+// and those of traffic to what does not run, and returns the others.
 func (e *explainer) people(rest []int) []int {
-	return slices.DeleteFunc(rest, func(i int) bool {
+	down := map[string]*finding{} // by namespace
+	rest = slices.DeleteFunc(rest, func(i int) bool {
 		r := &e.report.Results[i]
 		c := &r.Check
+		if r.Verdict != verify.Fail {
+			return false
+		}
 		n := &finding{first: e.place(c.From.NS) + ": " + r.Reason, at: c.From.NS}
 		switch c.Kind {
 		case verify.Process:
+			n.first += ", the lab says it runs"
 			n.remedy = fmt.Sprintf("netlab logs %s %s -c %s says why; netlab reset %s %s starts it anew", e.Lab.Name, c.From.Name, c.More.Name, e.Lab.Name, c.From.Name)
+			down[c.From.NS] = n
 		case verify.Space, verify.Control, verify.Device, verify.Table, verify.State, verify.Route:
 			n.remedy = "netlab up " + e.Lab.Name
 		default:
@@ -241,6 +349,24 @@ func (e *explainer) people(rest []int) []int {
 		}
 		e.same(n).add(i)
 		return true
+	})
+	if len(down) == 0 {
+		return rest
+	}
+	return slices.DeleteFunc(rest, func(i int) bool {
+		c := &e.report.Results[i].Check
+		if c.Kind != verify.TCP && c.Kind != verify.UDP || e.report.Results[i].Verdict != verify.Fail {
+			return false
+		}
+		for _, q := range e.questions(c) {
+			for _, w := range e.good.Ways(q) {
+				if n := down[w.There.End.NS]; n != nil && w.There.End.Kind == trace.Delivered {
+					e.same(n).add(i)
+					return true
+				}
+			}
+		}
+		return false
 	})
 }
 

@@ -1,9 +1,15 @@
 package explain
 
 import (
+	"context"
+	"fmt"
 	"net/netip"
+	"slices"
+	"strings"
 
+	"netlab/labs"
 	"netlab/trace"
+	"netlab/verify"
 )
 
 // Listener is a server that is there for as long as a trace takes.
@@ -15,10 +21,11 @@ type Listener struct {
 
 // Scene is what there is in a namespace beside the objects of a lab.
 type Scene struct {
-	Foreign []string // netfilter rules and tables that are not the lab's
-	Sockets []Socket // that wait for packets
-	Queues  []Queue
-	Stopped []string // processes that are stopped, as "pid 12 sleep"
+	Foreign  []string     // netfilter rules and tables that are not the lab's, as netlab status shows them
+	Sockets  []Socket     // that wait for connections and packets
+	Stopped  []string     // processes that are stopped: "12 sleep 1d"
+	Settings []Setting    // kernel parameters that are not what they are in a new namespace
+	Learned  []Forwarding // MACs that bridges have learned
 }
 
 // Socket is one that listens.
@@ -27,9 +34,127 @@ type Socket struct {
 	At    netip.AddrPort
 }
 
-// Queue is what stands between an interface and its wire.
-type Queue struct {
-	Dev     string
-	Kind    string // as tc prints it
-	Dropped int    // packets since it was made
+// Setting is a kernel parameter.
+type Setting struct{ Name, Value, Fresh string }
+
+// Forwarding is where a bridge has learned that a MAC is.
+type Forwarding struct {
+	Bridge, Port string
+	MAC          labs.MAC
+}
+
+// scene looks at a namespace, once.
+func (e *explainer) scene(ctx context.Context, ns string) Scene {
+	if s, ok := e.seenScenes[ns]; ok {
+		return s
+	}
+	s, err := e.eyes.Look(ctx, ns)
+	if err != nil {
+		e.trouble = append(e.trouble, fmt.Errorf("look around in %s: %w", ns, err))
+	}
+	e.seenScenes[ns] = s
+	return s
+}
+
+// scenes looks around where a packet came by, nearest to its end first, for what
+// may have ended it; nil if nothing is found.
+func (e *explainer) scenes(ctx context.Context, i int, r *trace.Report, line string) *finding {
+	c := &e.report.Results[i].Check
+	n := &finding{}
+	if line != "" {
+		n.evidence = []string{line}
+	}
+	for _, ns := range e.spacesOf(r) {
+		s := e.scene(ctx, ns)
+		n.at = ns
+		switch {
+		case len(s.Stopped) > 0 && (c.Kind == verify.TCP || c.Kind == verify.UDP) && ns == r.Trace.There.End.NS:
+			n.first = fmt.Sprintf("%s: process %s is stopped, the lab says it runs", e.place(ns), s.Stopped[0])
+			n.remedy = "kill -CONT " + strings.Fields(s.Stopped[0])[0] + ", or " + e.reset(ns)
+			n.proto = protoOfKind(c)
+		case len(s.concerning(c)) > 0:
+			x := s.concerning(c)[0]
+			n.first = fmt.Sprintf("%s: %s is %s, the lab says nothing of it and a new namespace has %s", e.place(ns), x.Name, x.Value, x.Fresh)
+			n.remedy = fmt.Sprintf("ip netns exec %s sysctl -w %s=%s", ns, x.Name, x.Fresh)
+			if strings.Contains(x.Name, "icmp_echo") {
+				n.proto = protoOfKind(c)
+			}
+		case len(s.Foreign) > 0:
+			n.first = fmt.Sprintf("%s: packets may be lost in netfilter rules that are not the lab's: %s", e.place(ns), some(s.Foreign))
+			n.remedy = e.reset(ns) + " removes them"
+		default:
+			continue
+		}
+		return e.same(n)
+	}
+	return e.unheard(ctx, i, r, n)
+}
+
+// unheard says that nothing listens where a connection was refused, and what
+// does; nil if that is not so.
+func (e *explainer) unheard(ctx context.Context, i int, r *trace.Report, n *finding) *finding {
+	end := r.Trace.There.End
+	c := &e.report.Results[i].Check
+	if r.Trace.Result.State != trace.Refused || end.Kind != trace.Delivered || c.Want != labs.Reachable || len(r.Trace.There.Hops) == 0 {
+		return nil
+	}
+	at := r.Trace.There.Hops[len(r.Trace.There.Hops)-1].Header
+	var others []string
+	for _, s := range e.scene(ctx, end.NS).Sockets {
+		if s.Proto == protoOfKind(c) {
+			others = append(others, s.At.String())
+		}
+	}
+	what := "nothing does"
+	if len(others) > 0 {
+		what = "what listens is " + strings.Join(others, ", ")
+	}
+	n.at, n.proto = end.NS, protoOfKind(c)
+	n.first = fmt.Sprintf("%s: nobody listens on %s port %d, the lab says somebody does; %s", e.place(end.NS), strings.ToUpper(string(n.proto)), at.DstPort, what)
+	n.remedy = fmt.Sprintf("netlab logs %s %s shows what its containers say", e.Lab.Name, e.names.Space(end.NS))
+	return e.same(n)
+}
+
+// spacesOf lists the namespaces that a packet should have passed, those first
+// where it was seen last.
+func (e *explainer) spacesOf(r *trace.Report) []string {
+	var list []string
+	add := func(p *trace.Path) {
+		for _, ns := range slices.Backward(p.Namespaces()) {
+			if !slices.Contains(list, ns) {
+				list = append(list, ns)
+			}
+		}
+	}
+	if end := r.Trace.There.End; end.Kind != trace.Delivered {
+		add(&r.Trace.There)
+	} else {
+		add(&r.Trace.Back)
+		add(&r.Trace.There)
+	}
+	for i := range r.Expected {
+		add(&r.Expected[i].Back)
+		add(&r.Expected[i].There)
+	}
+	return list
+}
+
+// concerning returns the settings that packets of a check may be lost by.
+func (s *Scene) concerning(c *verify.Check) []Setting {
+	var list []Setting
+	for _, x := range s.Settings {
+		if strings.Contains(x.Name, "icmp_echo") && protoOfKind(c) != trace.ProtoICMP && protoOfKind(c) != trace.ProtoICMP6 {
+			continue
+		}
+		list = append(list, x)
+	}
+	return list
+}
+
+// some writes the first of some lines.
+func some(lines []string) string {
+	if len(lines) == 1 {
+		return lines[0]
+	}
+	return fmt.Sprintf("%s (and %d more)", lines[0], len(lines)-1)
 }
