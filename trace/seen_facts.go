@@ -38,7 +38,7 @@ func (b *builder) facts(l leg, p *Path, i int) {
 	case hop.Iface == "lo":
 		b.filtered(hop, place{hop.NS, l, false})
 	case link.Master != "" && next == nil && hop.Dir == In:
-		b.filtered(hop, place{hop.NS, l, false})
+		b.filtered(hop, place{hop.NS, l, hop.Header.Inner != nil})
 	default:
 		b.decided(l, hop, next)
 	}
@@ -77,7 +77,7 @@ func (b *builder) decided(l leg, hop, next *Hop) {
 
 // passed adds what netfilter did with a frame that a bridge passes on.
 func (b *builder) passed(l leg, hop, next *Hop) {
-	b.filtered(hop, place{hop.NS, l, false})
+	b.filtered(hop, place{hop.NS, l, hop.Header.Inner != nil})
 	if b.translated(hop, next); hop.Header.Dst != next.Header.Dst {
 		b.routed(hop, next, Lookup{NS: hop.NS, Src: hop.Header.Src, Dst: next.Header.Dst, Iif: b.link(hop.NS, hop.Iface).Master})
 	}

@@ -35,6 +35,7 @@ func (sys system) explainFailures(ctx context.Context, lab *labs.Lab, report *ve
 		return err
 	}
 	defer h.Close()
+	lab = asReady(h, lab) // what ended in the meantime is no endpoint any more
 	want := provision.Desired(lab)
 	want = want.After(previous(h, lab, want))
 	have, err := h.Observe(ctx, want.Hint())
@@ -89,7 +90,7 @@ func (e eyes) Look(ctx context.Context, ns string) (explain.Scene, error) {
 	processes, err := runtime.InNamespaces(inodes)
 	errs = append(errs, err)
 	for _, p := range processes {
-		if stopped(p.PID) {
+		if stopped(p.PID) && !strings.HasPrefix(p.Command, runtime.PauseName+" ") {
 			s.Stopped = append(s.Stopped, fmt.Sprintf("%d %s", p.PID, p.Command))
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"slices"
 	"sort"
 	"strings"
@@ -83,6 +84,7 @@ type finding struct {
 	checks   []int
 	question *trace.Question // a packet that meets it
 	at       string          // namespace it is in
+	taken    []netip.Addr    // addresses that somebody has whose they are not
 	proto    trace.Proto     // of the packets that it concerns; "" for all
 }
 
@@ -175,8 +177,16 @@ func (e *explainer) blame(i int) []*finding {
 			}
 		}
 	}
-	if c.Kind == verify.Route {
+	for _, f := range e.faults { // where somebody cannot look because of what is there
+		if r.Verdict == verify.Error && len(list) == 0 && f.near(c.From.NS) {
+			add(f, firstLine(f), nil)
+		}
+	}
+	switch c.Kind {
+	case verify.Route:
 		e.routes(c, add)
+	case verify.Ask:
+		e.twice(r, add)
 	}
 	for _, q := range e.questions(c) {
 		want := e.good.Ways(q)
@@ -209,6 +219,12 @@ func (e *explainer) blame(i int) []*finding {
 	return list
 }
 
+// near reports whether f is in a namespace, or at the other end of a cable from
+// there.
+func (f *fault) near(ns string) bool {
+	return matters(f.step) && (f.step.Object.Key().NS == ns || claims(f.step.Object, ns))
+}
+
 // routes finds the faults by which a lookup says something else.
 func (e *explainer) routes(c *verify.Check, add func(*fault, string, *trace.Question)) {
 	q := trace.Lookup{NS: c.From.NS, Dst: c.Addr}
@@ -224,6 +240,30 @@ func (e *explainer) routes(c *verify.Check, add func(*fault, string, *trace.Ques
 		if k := f.step.Object.Key(); !found && k.NS == q.NS && concernsRoutes[k.Kind] {
 			add(f, "", nil)
 		}
+	}
+}
+
+// twice finds who else has the address of somebody, where somebody else answers
+// for it: what hangs on a cable that the lab does not have.
+func (e *explainer) twice(r *verify.Result, add func(*fault, string, *trace.Question)) {
+	home := r.Check.From
+	if home.Host != nil {
+		home = home.Host
+	}
+	for _, f := range e.faults {
+		link, ok := f.step.Object.(provision.Link)
+		if !ok || f.step.Op != provision.Delete || link.NS != home.NS {
+			continue
+		}
+		add(f, "", nil)
+		n := e.finding(f, "")
+		for _, a := range r.Check.From.Addrs {
+			if strings.Contains(r.Reason, a.String()) {
+				n.taken = append(n.taken, a)
+			}
+		}
+		n.first = fmt.Sprintf("%s: %s; there is the interface %s in %s, the lab has none", e.place(r.Check.From.NS), r.Reason, link.Name, link.NS)
+		return
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -25,6 +26,11 @@ const (
 func (e *explainer) live(ctx context.Context, rest []int) error {
 	var errs []error
 	rest = slices.DeleteFunc(rest, func(i int) bool { return e.report.Results[i].Verdict == verify.Error })
+	for _, n := range e.found {
+		if len(n.taken) > 0 {
+			rest = e.share(rest, n)
+		}
+	}
 	for traces := 0; len(rest) > 0 && traces < mostTraces && time.Since(e.began) < mostTime && ctx.Err() == nil; traces++ {
 		i := rest[0]
 		n, err := e.look(ctx, i)
@@ -64,6 +70,9 @@ func (e *explainer) alike(n *finding, first, r *verify.Result) bool {
 	t := newTouched()
 	for _, q := range e.questions(&r.Check) {
 		t.add(e.good.Ways(q))
+	}
+	if len(n.taken) > 0 {
+		return slices.ContainsFunc(n.taken, func(a netip.Addr) bool { return t.addrs[a] })
 	}
 	if n.fault != nil {
 		return t.meets(n.fault)
@@ -330,6 +339,7 @@ func (e *explainer) itself(i int) *finding {
 // and those of traffic to what does not run, and returns the others.
 func (e *explainer) people(rest []int) []int {
 	down := map[string]*finding{} // by namespace
+	var late []int
 	rest = slices.DeleteFunc(rest, func(i int) bool {
 		r := &e.report.Results[i]
 		c := &r.Check
@@ -342,7 +352,10 @@ func (e *explainer) people(rest []int) []int {
 			n.first += ", the lab says it runs"
 			n.remedy = fmt.Sprintf("netlab logs %s %s -c %s says why; netlab reset %s %s starts it anew", e.Lab.Name, c.From.Name, c.More.Name, e.Lab.Name, c.From.Name)
 			down[c.From.NS] = n
-		case verify.Space, verify.Control, verify.Device, verify.Table, verify.State, verify.Route:
+		case verify.State:
+			late = append(late, i) // there is no such difference any more: the supervisor was at it
+			return true
+		case verify.Space, verify.Control, verify.Device, verify.Table, verify.Route:
 			n.remedy = "netlab up " + e.Lab.Name
 		default:
 			return false
@@ -350,24 +363,44 @@ func (e *explainer) people(rest []int) []int {
 		e.same(n).add(i)
 		return true
 	})
+	for _, i := range late {
+		if len(down) == 0 {
+			e.itself(i).add(i)
+			continue
+		}
+		e.found[slices.IndexFunc(e.found, func(n *finding) bool { return down[n.at] == n })].add(i)
+	}
 	if len(down) == 0 {
 		return rest
 	}
 	return slices.DeleteFunc(rest, func(i int) bool {
-		c := &e.report.Results[i].Check
-		if c.Kind != verify.TCP && c.Kind != verify.UDP || e.report.Results[i].Verdict != verify.Fail {
-			return false
-		}
-		for _, q := range e.questions(c) {
-			for _, w := range e.good.Ways(q) {
-				if n := down[w.There.End.NS]; n != nil && w.There.End.Kind == trace.Delivered {
-					e.same(n).add(i)
-					return true
-				}
-			}
+		if n := down[e.failing(i, down)]; n != nil {
+			e.same(n).add(i)
+			return true
 		}
 		return false
 	})
+}
+
+// failing returns the namespace of down in which a check needs something to
+// run, "" if it needs nothing there.
+func (e *explainer) failing(i int, down map[string]*finding) string {
+	r := &e.report.Results[i]
+	c := &r.Check
+	if c.Kind != verify.TCP && c.Kind != verify.UDP || r.Verdict != verify.Fail {
+		return ""
+	}
+	if c.More != nil {
+		for _, s := range slices.Concat(c.More.Behind, c.More.Listen) {
+			if down[s.On.NS] != nil {
+				return s.On.NS
+			}
+		}
+	}
+	if c.To != nil {
+		return c.To.NS
+	}
+	return ""
 }
 
 // confirm says of what was found on paper where packets end.

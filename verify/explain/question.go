@@ -2,6 +2,7 @@ package explain
 
 import (
 	"net/netip"
+	"slices"
 
 	"netlab/labs"
 	"netlab/trace"
@@ -40,6 +41,12 @@ func (e *explainer) questions(c *verify.Check) []trace.Question {
 				if sameFamily(c.From, a) {
 					list = append(list, ask(c.From, a))
 				}
+			}
+		}
+	case verify.Ask:
+		for _, q := range c.More.Asks {
+			if q.For.IsValid() && !slices.Contains(c.From.Addrs, q.For) {
+				list = append(list, ask(c.From, q.For))
 			}
 		}
 	case verify.Route, verify.Device, verify.Table, verify.Control, verify.Space, verify.Process, verify.State:

@@ -21,11 +21,10 @@ type Listener struct {
 
 // Scene is what there is in a namespace beside the objects of a lab.
 type Scene struct {
-	Foreign  []string     // netfilter rules and tables that are not the lab's, as netlab status shows them
-	Sockets  []Socket     // that wait for connections and packets
-	Stopped  []string     // processes that are stopped: "12 sleep 1d"
-	Settings []Setting    // kernel parameters that are not what they are in a new namespace
-	Learned  []Forwarding // MACs that bridges have learned
+	Foreign  []string  // netfilter rules and tables that are not the lab's, as netlab status shows them
+	Sockets  []Socket  // that wait for connections and packets
+	Stopped  []string  // processes that are stopped: "12 sleep 1d"
+	Settings []Setting // kernel parameters that are not what they are in a new namespace
 }
 
 // Socket is one that listens.
@@ -36,12 +35,6 @@ type Socket struct {
 
 // Setting is a kernel parameter.
 type Setting struct{ Name, Value, Fresh string }
-
-// Forwarding is where a bridge has learned that a MAC is.
-type Forwarding struct {
-	Bridge, Port string
-	MAC          labs.MAC
-}
 
 // scene looks at a namespace, once.
 func (e *explainer) scene(ctx context.Context, ns string) Scene {

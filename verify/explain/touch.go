@@ -101,7 +101,7 @@ func (t *touched) step(s provision.Step) bool {
 	case provision.Neigh:
 		return t.devices[[2]string{o.NS, o.Dev}] && t.addrs[o.Addr]
 	case provision.FDB:
-		return t.devices[[2]string{o.NS, o.Dev}]
+		return t.spaces[o.NS] // it may lead away from where packets should go
 	case provision.Route:
 		for l := range t.lookups {
 			if l.ns == o.NS && o.To.Contains(l.dst) {
@@ -164,6 +164,8 @@ func (e *explainer) direct(c *verify.Check, f *fault) bool {
 			return false
 		}
 		switch c.Kind {
+		case verify.Doors:
+			return k.Kind == provision.KindLink && s.Op == provision.Delete
 		case verify.Control:
 			sysctl, ok := s.Object.(provision.Sysctl)
 			return ok && sysctl.Name == c.More.Name

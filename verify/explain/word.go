@@ -65,7 +65,12 @@ func (e *explainer) wording(f *fault) (ns, what string) {
 			}
 		}
 	}
-	return wording(s)
+	if ns, what = wording(s); s.Op == provision.Delete {
+		if a, ok := s.Object.(provision.Addr); ok && e.names.Addr(a.Prefix.Addr()) != "" {
+			what = fmt.Sprintf("%s; it is the address of %s", what, e.names.Addr(a.Prefix.Addr()))
+		}
+	}
+	return ns, what
 }
 
 // wording says in which namespace something is wrong, and what.
