@@ -42,8 +42,25 @@ func (sys system) explainFailures(ctx context.Context, lab *labs.Lab, report *ve
 	if err != nil {
 		return fmt.Errorf("observe lab %s: %w", lab.Name, err)
 	}
-	subject := explain.Subject{Lab: lab, Desired: want, Observed: have}
+	subject := explain.Subject{Lab: lab, Desired: want, Observed: have, Down: notRunning(h, lab)}
 	return explain.Failures(ctx, report, subject, eyes{h})
+}
+
+// notRunning lists the containers that do not run and should.
+func notRunning(h host, lab *labs.Lab) map[string]explain.Container {
+	list, err := processes(h, lab)
+	if err != nil {
+		return nil // the checks have said so
+	}
+	down := map[string]explain.Container{}
+	for _, p := range list {
+		for i := range lab.Pods {
+			if pod := &lab.Pods[i]; p.Container != "" && !p.Ready && !p.Over && pod.ID() == p.Pod {
+				down[pod.NS] = explain.Container{Pod: p.Pod, Name: p.Container, Reason: fmt.Sprintf("container %s is not ready: %s", p.Container, p.State)}
+			}
+		}
+	}
+	return down
 }
 
 // eyes look closer at a lab, for explanations.

@@ -21,7 +21,14 @@ type Subject struct {
 	Lab      *labs.Lab
 	Desired  provision.State // that Lab implies, with the knowledge of what it was before
 	Observed provision.State // that is there
+
+	// Down says of pods, by namespace, which container does not run that should,
+	// in the words of a check.
+	Down map[string]Container
 }
+
+// Container is one that does not do what it should.
+type Container struct{ Pod, Name, Reason string }
 
 // Eyes look closer at a lab that is up.
 type Eyes interface {

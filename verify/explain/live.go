@@ -340,6 +340,9 @@ func (e *explainer) itself(i int) *finding {
 func (e *explainer) people(rest []int) []int {
 	down := map[string]*finding{} // by namespace
 	var late []int
+	for ns, c := range e.Down {
+		down[ns] = e.notRunning(ns, c)
+	}
 	rest = slices.DeleteFunc(rest, func(i int) bool {
 		r := &e.report.Results[i]
 		c := &r.Check
@@ -349,9 +352,10 @@ func (e *explainer) people(rest []int) []int {
 		n := &finding{first: e.place(c.From.NS) + ": " + r.Reason, at: c.From.NS}
 		switch c.Kind {
 		case verify.Process:
-			n.first += ", the lab says it runs"
-			n.remedy = fmt.Sprintf("netlab logs %s %s -c %s says why; netlab reset %s %s starts it anew", e.Lab.Name, c.From.Name, c.More.Name, e.Lab.Name, c.From.Name)
-			down[c.From.NS] = n
+			if n = down[c.From.NS]; n == nil {
+				n = e.notRunning(c.From.NS, Container{c.From.Name, c.More.Name, r.Reason})
+				down[c.From.NS] = n
+			}
 		case verify.State:
 			late = append(late, i) // there is no such difference any more: the supervisor was at it
 			return true
@@ -379,6 +383,14 @@ func (e *explainer) people(rest []int) []int {
 			return true
 		}
 		return false
+	})
+}
+
+// notRunning returns the finding about a container.
+func (e *explainer) notRunning(ns string, c Container) *finding {
+	return e.same(&finding{
+		at: ns, first: e.place(ns) + ": " + c.Reason + ", the lab says it runs",
+		remedy: fmt.Sprintf("netlab logs %s %s -c %s says why; netlab reset %s %s starts it anew", e.Lab.Name, c.Pod, c.Name, e.Lab.Name, c.Pod),
 	})
 }
 
