@@ -31,7 +31,9 @@ var imports = map[string][]string{
 	"verify/probe":         {"labs", "provision", "provision/netns", "verify"},
 	"bench":                {"labs", "provision", "provision/kernel"},
 	"bench/bare":           {}, // knows nothing of netlab
+	"labtest":              {"labs", "provision", "provision/kernel", "provision/netns", "provision/runtime", "verify", "verify/probe"},
 	"examples":             {}, // they run the program
+	"examples/go-test":     {},
 	"cmd/netlab": {
 		"graph", "labs", "provision", "provision/kernel", "provision/netfilter", "provision/netns", "provision/runfile", "provision/runtime",
 		"trace", "trace/capture", "verify", "verify/explain", "verify/probe",
@@ -44,9 +46,9 @@ var onlyIn = map[string]string{
 	"github.com/vishvananda/netlink/nl": "provision/kernel verify/probe",
 	"github.com/vishvananda/netns":      "none",
 	"golang.org/x/sys/unix":             "provision/kernel provision/netns provision/program provision/runfile provision/runtime trace/capture verify/probe cmd/netlab bench bench/bare",
-	"os/exec":                           "provision/kernel provision/netns cmd/netlab bench bench/bare",
+	"os/exec":                           "provision/kernel provision/netns labtest cmd/netlab bench bench/bare",
 	"log":                               "none",
-	"testing":                           "provision/kerneltest",
+	"testing":                           "provision/kerneltest labtest",
 }
 
 // TestImportsGoOneWay holds the packages to the table.

@@ -1,0 +1,2 @@
+// Package gotest shows a lab in a Go test.
+package gotest
