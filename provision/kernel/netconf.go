@@ -30,6 +30,7 @@ const (
 	netconfIndex      = 1 // NETCONFA_IFINDEX
 	netconfForwarding = 2 // NETCONFA_FORWARDING
 	netconfRPFilter   = 3 // NETCONFA_RP_FILTER
+	netconfProxyARP   = 5 // NETCONFA_PROXY_NEIGH
 )
 
 // netconfOf says where a parameter is found.
@@ -42,6 +43,8 @@ var netconfOf = map[string]struct {
 	"net.ipv4.conf.default.forwarding": {netconfKey{unix.AF_INET, netconfDefault}, netconfForwarding},
 	"net.ipv4.conf.all.rp_filter":      {netconfKey{unix.AF_INET, netconfAll}, netconfRPFilter},
 	"net.ipv4.conf.default.rp_filter":  {netconfKey{unix.AF_INET, netconfDefault}, netconfRPFilter},
+	"net.ipv4.conf.all.proxy_arp":      {netconfKey{unix.AF_INET, netconfAll}, netconfProxyARP},
+	"net.ipv4.conf.default.proxy_arp":  {netconfKey{unix.AF_INET, netconfDefault}, netconfProxyARP},
 	"net.ipv6.conf.all.forwarding":     {netconfKey{unix.AF_INET6, netconfAll}, netconfForwarding},
 	"net.ipv6.conf.default.forwarding": {netconfKey{unix.AF_INET6, netconfDefault}, netconfForwarding},
 }

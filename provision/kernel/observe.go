@@ -227,7 +227,7 @@ func (h *Host) look(t *tour, name string, w wish, held *heldFiles) (*view, error
 		return nil, fmt.Errorf("read sysctls: %w", err)
 	}
 	if w.has(key) {
-		changed, err := h.watch(v, w, parameters)
+		changed, err := h.watch(t.proc, sp.conn, v, w, parameters)
 		if err != nil {
 			return nil, fmt.Errorf("read sysctls: %w", err)
 		}

@@ -17,18 +17,18 @@ import (
 
 // watchedFiles are those of a namespace. What stands under default counts for
 // interfaces that are made later.
-var watchedFiles = []struct{ name, harmless string }{
-	{"net.ipv4.icmp_echo_ignore_all", "0"},
-	{"net.ipv4.ip_default_ttl", "64"},
-	{"net.ipv4.conf.all.rp_filter", "0"},
-	{"net.ipv4.conf.all.arp_ignore", "0"},
-	{"net.ipv4.conf.all.arp_filter", "0"},
-	{"net.ipv4.conf.all.proxy_arp", "0"},
-	{"net.ipv4.conf.all.route_localnet", "0"},
-	{"net.ipv4.conf.default.rp_filter", "0"},
-	{"net.ipv4.conf.default.arp_ignore", "0"},
-	{"net.ipv4.conf.default.arp_filter", "0"},
-	{"net.ipv4.conf.default.proxy_arp", "0"},
+var watchedFiles = []struct{ name, harmless, path string }{
+	{"net.ipv4.icmp_echo_ignore_all", "0", "/proc/sys/net/ipv4/icmp_echo_ignore_all"},
+	{"net.ipv4.ip_default_ttl", "64", "/proc/sys/net/ipv4/ip_default_ttl"},
+	{"net.ipv4.conf.all.rp_filter", "0", "/proc/sys/net/ipv4/conf/all/rp_filter"},
+	{"net.ipv4.conf.all.arp_ignore", "0", "/proc/sys/net/ipv4/conf/all/arp_ignore"},
+	{"net.ipv4.conf.all.arp_filter", "0", "/proc/sys/net/ipv4/conf/all/arp_filter"},
+	{"net.ipv4.conf.all.proxy_arp", "0", "/proc/sys/net/ipv4/conf/all/proxy_arp"},
+	{"net.ipv4.conf.all.route_localnet", "0", "/proc/sys/net/ipv4/conf/all/route_localnet"},
+	{"net.ipv4.conf.default.rp_filter", "0", "/proc/sys/net/ipv4/conf/default/rp_filter"},
+	{"net.ipv4.conf.default.arp_ignore", "0", "/proc/sys/net/ipv4/conf/default/arp_ignore"},
+	{"net.ipv4.conf.default.arp_filter", "0", "/proc/sys/net/ipv4/conf/default/arp_filter"},
+	{"net.ipv4.conf.default.proxy_arp", "0", "/proc/sys/net/ipv4/conf/default/proxy_arp"},
 }
 
 // watchedConf are those of an interface, by their place in what rtnetlink tells
@@ -85,7 +85,8 @@ func (c *deviceConf) decode(spec []byte) {
 
 // watch returns the watched parameters of a namespace that people have changed.
 // known are those that were read because the lab has them, or had them.
-func (h *Host) watch(v *view, w wish, known []provision.Sysctl) ([]provision.Sysctl, error) {
+// The calling thread is in the namespace, and so is c.
+func (h *Host) watch(proc *procSys, c *conn, v *view, w wish, known []provision.Sysctl) ([]provision.Sysctl, error) {
 	values := map[string]string{}
 	for _, s := range known {
 		values[s.Name] = s.Value
@@ -95,7 +96,7 @@ func (h *Host) watch(v *view, w wish, known []provision.Sysctl) ([]provision.Sys
 			values[s.Name] = ""
 		}
 	}
-	suspects, err := h.watchFiles(v.name, values)
+	suspects, err := watchFiles(proc, c, v.name, values)
 	if err != nil {
 		return nil, err
 	}
@@ -123,33 +124,30 @@ func (h *Host) watch(v *view, w wish, known []provision.Sysctl) ([]provision.Sys
 }
 
 // watchFiles reads those of the whole namespace, and returns those that are not
-// harmless.
-func (h *Host) watchFiles(ns string, known map[string]string) ([]provision.Sysctl, error) {
+// harmless. The calling thread is in the namespace, and so is c.
+func watchFiles(proc *procSys, c *conn, ns string, known map[string]string) ([]provision.Sysctl, error) {
 	var suspects []provision.Sysctl
-	err := h.pool.Do(ns, func() error {
-		for _, f := range watchedFiles {
-			if _, ok := known[f.name]; ok {
-				continue
-			}
-			s := provision.Sysctl{NS: ns, Name: f.name}
-			path, err := sysctlPath(s)
-			if err != nil {
-				return err
-			}
-			s.Value, err = readSysctl(path)
+	var told netconf
+	for _, f := range watchedFiles {
+		if _, ok := known[f.name]; ok {
+			continue
+		}
+		value, ok := told.value(c, f.name)
+		if !ok {
+			var err error
+			value, err = proc.read(f.path)
 			if errors.Is(err, fs.ErrNotExist) {
 				continue
 			}
 			if err != nil {
-				return err
-			}
-			if s.Value != f.harmless {
-				suspects = append(suspects, s)
+				return nil, err
 			}
 		}
-		return nil
-	})
-	return suspects, err
+		if value != f.harmless {
+			suspects = append(suspects, provision.Sysctl{NS: ns, Name: f.name, Value: value})
+		}
+	}
+	return suspects, nil
 }
 
 // suspects returns the parameters of d that are not harmless. An interface
