@@ -72,6 +72,9 @@ func (r *Report) refusal() string {
 func (r *Report) summary() string {
 	hops := len(r.Trace.There.Hops) + len(r.Trace.Back.Hops)
 	s := fmt.Sprintf(", %d hops", hops)
+	if hops == 1 {
+		s = ", 1 hop"
+	}
 	for i := range r.Trace.There.Hops {
 		h := &r.Trace.There.Hops[i]
 		for _, f := range h.Facts {
