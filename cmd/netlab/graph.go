@@ -147,8 +147,8 @@ func wantsLive(sys system, c *cli.Context, lab *labs.Lab) (bool, error) {
 	return err == nil, nil
 }
 
-// writePicture writes p in the format that was asked for. A file appears whole
-// or not at all.
+// writePicture writes p in the format that was asked for. Nothing is written
+// before the picture is complete.
 func writePicture(p lookable, out output, file string) error {
 	var b bytes.Buffer
 	write := map[string]func(io.Writer) error{
