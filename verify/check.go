@@ -33,6 +33,7 @@ const (
 	Sysctls    Group = "sysctls"    // kernel parameters that traffic depends on
 	Names      Group = "names"      // of the lab's things
 	Lab        Group = "lab"        // what the lab's verify section asks
+	Up         Group = "up"         // that the lab comes up at all, where that is to be found out
 )
 
 // Groups returns all groups, in the order of a report.
@@ -63,6 +64,7 @@ const (
 	Space   Kind = "netns"   // compare the namespace with those of More.Watch: Same
 	Doors   Kind = "doors"   // look where the cables of the namespace lead: nowhere but to More.Watch, More.Uplink: the host: Doors
 	Process Kind = "process" // look up container More.Name: Process
+	Raise   Kind = "up"      // bring the lab up, and take it down again
 	State   Kind = "state"   // compare what stands in the namespace with the lab file, of topic More.Label: Differs
 )
 
@@ -246,7 +248,7 @@ func (c *Check) ID() string {
 		id = string(c.More.Sample.Aim) + " " + id
 	}
 	switch c.Kind {
-	case Neigh, Space, Doors:
+	case Neigh, Space, Doors, Raise:
 	case Ask:
 		id += " " + c.More.Iface
 	case Process:

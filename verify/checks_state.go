@@ -39,10 +39,13 @@ func (b *builder) state(topics ...Topic) {
 	}
 }
 
+// wholeLab is what is in no namespace of the lab.
+const wholeLab = "the lab"
+
 // stateOfLab is state for what is in no namespace of the lab.
 func (b *builder) stateOfLab(topic Topic) {
 	if all := b.spaces(); len(all) > 0 {
-		whole := &End{Name: "lab " + b.lab.Name, NS: all[0].NS}
+		whole := &End{Name: wholeLab, NS: all[0].NS}
 		b.add(Check{Kind: State, From: whole, Want: labs.Reachable, More: &More{Label: string(topic)}})
 	}
 }

@@ -43,7 +43,7 @@ func NewDrift(p provision.Plan) Drift {
 // Of returns what a check of kind [State] finds different, a line each.
 func (d Drift) Of(c *Check) []string {
 	ns := c.From.NS
-	if strings.HasPrefix(c.From.Name, "lab ") {
+	if c.From.Name == wholeLab {
 		ns = ""
 	}
 	return d.at[spot{ns, Topic(c.More.Label)}]

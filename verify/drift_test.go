@@ -48,7 +48,7 @@ func TestDrift(t *testing.T) {
 		{"a cable that is down", "state node-a links", "link two-node.node-a/veth-client: state is down, lab says up", with(down)},
 		{"spanning tree", "state node-b links", "link two-node.node-b/cni0: stp is on, lab says off", with(bridge)},
 		{"an extra route", "state default/client routes", "extra: route two-node.client 10.77.0.0/16", with(extra)},
-		{"no hosts file", "state lab two-node files", "missing: file hosts (8 lines)", without(find(provision.KindFile, "", "hosts"))},
+		{"no hosts file", "state the lab files", "missing: file hosts (8 lines)", without(find(provision.KindFile, "", "hosts"))},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			drift := verify.NewDrift(provision.Diff(tt.have, want))

@@ -42,12 +42,14 @@ func NewFinding(check, severity, file string, line int, text string) Finding {
 
 // WriteGitLab writes r as a Code Quality report: an entry for each line of the
 // lab file of which something failed, in the order of [WriteGitHub].
-func WriteGitLab(w io.Writer, r Report) error {
+func WriteGitLab(w io.Writer, r Report) error { return WriteFindings(w, r.findings()) }
+
+func (r Report) findings() []Finding {
 	findings := []Finding{}
 	for pos, text := range r.lines() {
 		findings = append(findings, NewFinding("netlab verify "+r.Lab, "major", r.File, pos.Line, text))
 	}
-	return WriteFindings(w, findings)
+	return findings
 }
 
 // WriteFindings writes a Code Quality report.

@@ -51,12 +51,18 @@ type junitMessage struct {
 // WriteJUnit writes r as JUnit XML: one testsuite for each group of checks,
 // one testcase for each check.
 func WriteJUnit(w io.Writer, r Report) error {
-	r = r.reasons()
 	var doc junitSuites
+	doc.add(r, "")
+	return doc.write(w)
+}
+
+// add appends the suites of r, whose names begin with prefix.
+func (doc *junitSuites) add(r Report, prefix string) {
+	r = r.reasons()
 	for i, results := range r.byGroup() {
 		n := count(results)
 		s := junitSuite{
-			Name: string(results[0].Check.Group), Package: "netlab." + r.Lab, ID: i,
+			Name: prefix + string(results[0].Check.Group), Package: "netlab." + r.Lab, ID: len(doc.Suites),
 			Timestamp: r.Started.UTC().Format("2006-01-02T15:04:05"), Hostname: "localhost",
 			Tests: n.Total(), Failures: n.Failed, Errors: n.Errors, Skipped: n.Skipped,
 			Time: "0", Cases: make([]junitCase, len(results)),
@@ -69,6 +75,9 @@ func WriteJUnit(w io.Writer, r Report) error {
 		}
 		doc.Suites = append(doc.Suites, s)
 	}
+}
+
+func (doc *junitSuites) write(w io.Writer) error {
 	out := bufio.NewWriter(w)
 	_, _ = out.WriteString(xml.Header)
 	enc := xml.NewEncoder(out)

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 	"time"
 )
@@ -12,24 +11,47 @@ import (
 // maxCells is how many rows and columns a matrix has at most.
 const maxCells = 32
 
-// WriteText writes r for people: one line a group, what failed and why, and a
-// line of totals.
-func WriteText(w io.Writer, r Report) error {
+// WriteText writes r for people. Where all is well that is one line of totals.
+// Otherwise it comes last: before it stand which pairs fail, what failed of each
+// group and is not explained, and then the explanations.
+func WriteText(w io.Writer, r Report) error { return r.write(w, false) }
+
+// WriteVerbose is WriteText with a line for every group of checks, and with why
+// checks were skipped.
+func WriteVerbose(w io.Writer, r Report) error { return r.write(w, true) }
+
+func (r Report) write(w io.Writer, verbose bool) error {
 	out := bufio.NewWriter(w)
 	told := r.faults()
+	for _, results := range r.byGroup() {
+		if !count(results).Well() {
+			writeMatrix(out, results)
+		}
+	}
 	for start, results := range r.groups() {
 		n := count(results)
-		fmt.Fprintf(out, "%-10s %6d %-6s  %s\n", results[0].Check.Group, n.Total(), plural(n.Total(), "check"), n)
-		if !n.Well() {
-			writeMatrix(out, results)
-			writeCauses(out, results, func(i int) bool { return told[start+i] != nil })
+		if !n.Well() || verbose {
+			fmt.Fprintf(out, "%-10s %6d %-6s  %s\n", results[0].Check.Group, n.Total(), plural(n.Total(), "check"), n)
 		}
-		writeSkipped(out, results)
+		if !n.Well() {
+			r.writeCauses(out, results, func(i int) bool { return told[start+i] != nil })
+		}
+		if verbose {
+			writeSkipped(out, results)
+		}
 	}
 	writeExplanations(out, r)
 	n := r.Counts()
 	fmt.Fprintf(out, "lab %s: %d %s, %s (%v)\n", r.Lab, n.Total(), plural(n.Total(), "check"), n, r.Took.Round(time.Millisecond))
 	return out.Flush()
+}
+
+// call names a check: what the lab file asks for by its line in there.
+func (r *Report) call(c *Check) string {
+	if pos := c.Place(); c.Group == Lab && pos.Line > 0 && r.File != "" {
+		return fmt.Sprintf("%s:%d:%d: %s", r.File, pos.Line, pos.Column, c.ID())
+	}
+	return c.ID()
 }
 
 // String writes the counts in words: ok, or what is not.
@@ -84,7 +106,7 @@ func writeExplanations(out *bufio.Writer, r Report) {
 
 // fails says how many checks fail by a fault, and which is the first.
 func (r *Report) fails(e *Explanation) string {
-	first := r.Results[e.Checks[0]].Check.ID()
+	first := r.call(&r.Results[e.Checks[0]].Check)
 	if len(e.Checks) == 1 {
 		return first
 	}
@@ -104,20 +126,20 @@ func (r *Report) fails(e *Explanation) string {
 }
 
 // writeCauses writes what failed of a group and is not told elsewhere.
-func writeCauses(out *bufio.Writer, results []Result, told func(i int) bool) {
+func (r *Report) writeCauses(out *bufio.Writer, results []Result, told func(i int) bool) {
 	all := causes(results, told)
 	for i, c := range all {
 		if i == maxCauses && len(all) > maxCauses+1 {
 			fmt.Fprintf(out, "  and %d more\n", len(all)-i)
 			return
 		}
-		r := c.results[0]
-		reason := strings.ReplaceAll(r.Reason, "\n", "\n      ")
+		first := c.results[0]
+		reason := strings.ReplaceAll(first.Reason, "\n", "\n      ")
 		if c.name == "" {
-			fmt.Fprintf(out, "  %s\n      %s\n", r.Check.ID(), reason)
+			fmt.Fprintf(out, "  %s\n      %s\n", r.call(&first.Check), reason)
 			continue
 		}
-		fmt.Fprintf(out, "  %s: all %d checks, the first is\n      %s\n      %s\n", c.name, len(c.results), r.Check.ID(), reason)
+		fmt.Fprintf(out, "  %s: all %d checks, the first is\n      %s\n      %s\n", c.name, len(c.results), r.call(&first.Check), reason)
 	}
 }
 
@@ -133,55 +155,81 @@ func writeSkipped(out *bufio.Writer, results []Result) {
 	}
 }
 
-// writeMatrix shows which pairs fail, where there are pairs and not too many.
+// writeMatrix shows which pairs fail, one row for each end from which something
+// does and one column for each to which. Where those are too many the first are
+// shown.
 func writeMatrix(out *bufio.Writer, results []Result) {
-	var rows, cols []*End
 	at := map[[2]*End]byte{}
-	row, col := map[*End]bool{}, map[*End]bool{}
+	numbers, row, col := map[*End]int{}, map[*End]bool{}, map[*End]bool{}
+	var all []*End // as they appear
+	number := func(e *End) {
+		if _, known := numbers[e]; !known {
+			numbers[e] = len(all) + 1
+			all = append(all, e)
+		}
+	}
 	for i := range results {
 		c := &results[i].Check
-		if c.To == nil || c.Group != Pods && c.Group != External {
+		if c.Group != Pods && c.Group != Nodes && c.Group != External {
 			return
 		}
-		if !row[c.From] {
-			row[c.From], rows = true, append(rows, c.From)
+		if c.To == nil || c.To.NS == "" {
+			continue // a service, or what is no pair
 		}
-		if !col[c.To] {
-			col[c.To], cols = true, append(cols, c.To)
-		}
+		number(c.From)
+		number(c.To)
 		cell := [2]*End{c.From, c.To}
 		at[cell] = max(at[cell], mark(results[i].Verdict))
+		if results[i].bad() {
+			row[c.From], col[c.To] = true, true
+		}
 	}
-	if len(rows) < 3 || len(rows) > maxCells || len(cols) > maxCells {
+	if len(all) < 3 || len(row) == 0 {
 		return
 	}
-	slices.SortStableFunc(cols, func(a, b *End) int { return index(rows, a) - index(rows, b) })
+	var rows, cols []*End
 	width := 0
-	for _, e := range rows {
-		width = max(width, len(e.Name))
+	for _, e := range all {
+		if row[e] {
+			rows = append(rows, e)
+			width = max(width, len(e.Name))
+		}
+		if col[e] {
+			cols = append(cols, e)
+		}
 	}
-	number := map[*End]int{}
-	fmt.Fprintf(out, "  %*s", width+3, "")
-	for i, e := range cols {
-		number[e] = i + 1
-		fmt.Fprintf(out, " %2d", i+1)
+	fmt.Fprintf(out, "%-*s", width+7, results[0].Check.Group)
+	for _, e := range cols[:min(len(cols), maxCells)] {
+		fmt.Fprintf(out, " %3d", numbers[e])
 	}
-	fmt.Fprintln(out, "   . ok  X failed  ? not possible")
-	for _, from := range rows {
-		line := fmt.Sprintf("  %2d %-*s", number[from], width, from.Name)
-		for _, to := range cols {
-			line += "  " + string(max(at[[2]*End{from, to}], ' '))
+	fmt.Fprintf(out, "   . ok  X failed  ? not possible%s\n", more(len(cols), "columns"))
+	for _, from := range rows[:min(len(rows), maxCells)] {
+		line := fmt.Sprintf("  %4d %-*s", numbers[from], width, from.Name)
+		for _, to := range cols[:min(len(cols), maxCells)] {
+			line += "   " + string(max(at[[2]*End{from, to}], ' '))
 		}
 		fmt.Fprintln(out, strings.TrimRight(line, " "))
 	}
+	if len(rows) > maxCells {
+		fmt.Fprintf(out, "      %s\n", strings.TrimPrefix(more(len(rows), "rows"), ", "))
+	}
+	var names []string // of columns that are no rows
+	for _, e := range cols[:min(len(cols), maxCells)] {
+		if !row[e] {
+			names = append(names, fmt.Sprintf("%d is %s", numbers[e], e.Name))
+		}
+	}
+	if len(names) > 0 {
+		fmt.Fprintf(out, "       %s\n", strings.Join(names, ", "))
+	}
 }
 
-// index returns where e is in list; what is not in it comes last.
-func index(list []*End, e *End) int {
-	if i := slices.Index(list, e); i >= 0 {
-		return i
+// more says how many are not shown.
+func more(n int, what string) string {
+	if n <= maxCells {
+		return ""
 	}
-	return len(list)
+	return fmt.Sprintf(", and %d more %s", n-maxCells, what)
 }
 
 // mark is how a verdict looks in a matrix; the worse, the larger.

@@ -57,7 +57,7 @@ func commandGroups(sys system) []commandGroup {
 			execCommand(sys), shellCommand(sys), logsCommand(sys),
 		}},
 		{"Lab files", []*cli.Command{
-			initCommand(sys), validateCommand(sys),
+			initCommand(sys), validateCommand(sys), testCommand(sys),
 			fmtCommand(sys), explainCommand(sys), schemaCommand(sys),
 		}},
 		{"This host", []*cli.Command{

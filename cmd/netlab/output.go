@@ -45,6 +45,7 @@ type output struct {
 	stdout, stderr io.Writer
 	format         string
 	quiet          bool
+	verbose        bool
 	commands       bool
 	color          bool // stdout is a terminal that wants colours
 	terminal       bool // stderr is a terminal: progress may be shown
@@ -56,7 +57,7 @@ type output struct {
 func (sys system) output(c *cli.Context) output {
 	o := output{
 		stdout: sys.forPeople(sys.stdout, c.String("output")), stderr: sys.stderr, format: c.String("output"),
-		quiet: c.Bool("quiet"), commands: c.Bool("print-commands"),
+		quiet: c.Bool("quiet"), verbose: c.Bool("verbose"), commands: c.Bool("print-commands"),
 		color:    isTerminal(sys.stdout) && sys.getenv("NO_COLOR") == "" && sys.getenv("TERM") != "dumb",
 		terminal: isTerminal(sys.stderr) && sys.getenv("TERM") != "dumb",
 		clock:    &clock{},

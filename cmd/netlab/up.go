@@ -29,6 +29,7 @@ Examples:
    netlab up two-node --instances 30  thirty of it side by side, for a class`,
 		Flags: withInstances(
 			&cli.BoolFlag{Name: "verify", Usage: "run the lab's checks when it is up; exit code 3 if one fails"},
+			&cli.DurationFlag{Name: "wait", Usage: "like --verify, and look again for up to `DURATION` until everything is ready and all checks pass"},
 			&cli.BoolFlag{Name: "rollback", Usage: "if a step fails, return to the lab that was applied before"},
 			lockTimeoutFlag(),
 			&cli.BoolFlag{Name: "no-exec", Usage: "run no containers: the network only, of a file that is not trusted"},
@@ -44,7 +45,7 @@ Examples:
 				return err
 			}
 			out := sys.output(c)
-			return up(c.Context, sys, c.Args().First(), upOptions{out: out, verify: c.Bool("verify"), noExec: c.Bool("no-exec"), allowUsers: c.Bool("allow-users"), rollback: c.Bool("rollback"), lockTimeout: c.Duration("lock-timeout")})
+			return up(c.Context, sys, c.Args().First(), upOptions{out: out, verify: c.Bool("verify") || c.Duration("wait") > 0, wait: c.Duration("wait"), noExec: c.Bool("no-exec"), allowUsers: c.Bool("allow-users"), rollback: c.Bool("rollback"), lockTimeout: c.Duration("lock-timeout")})
 		},
 	}
 }
@@ -52,7 +53,8 @@ Examples:
 type upOptions struct {
 	out    output
 	verify bool
-	noExec bool // run no containers
+	wait   time.Duration // how long to look again at what is not well
+	noExec bool          // run no containers
 
 	allowUsers bool // containers may run as root and other users of the host
 
@@ -85,6 +87,11 @@ func upLab(ctx context.Context, sys system, lab *labs.Lab, src source, opts upOp
 	done, err := raise(ctx, h, lab, src, opts)
 	if err != nil {
 		return err
+	}
+	if done.report != nil {
+		if err := sys.explainFailures(ctx, done.lab, done.report, opts.out); err != nil {
+			fmt.Fprintf(opts.out.stderr, "netlab: not everything that failed could be looked at: %v\n", err)
+		}
 	}
 	if err := opts.out.up(done.lab, done.plan, done.took, done.report); err != nil {
 		return err
@@ -169,7 +176,7 @@ func converge(ctx context.Context, h host, lab *labs.Lab, src source, opts upOpt
 	}
 	done := upResult{lab: asReady(h, lab), plan: plan, took: opts.out.clock.elapsed()}
 	if opts.verify {
-		report, err := check(ctx, done.lab, prober(h, lab), opts.out, verify.Options{})
+		report, err := check(ctx, done.lab, prober(h, lab), opts.out, verify.Options{Wait: opts.wait})
 		if err != nil {
 			return done, err
 		}

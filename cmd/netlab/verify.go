@@ -41,7 +41,10 @@ Examples:
 			&cli.StringSliceFlag{Name: "from", Usage: "only checks from these `NAMES`"},
 			&cli.StringSliceFlag{Name: "to", Usage: "only checks to these `NAMES`"},
 			&cli.DurationFlag{Name: "wait", Usage: "look again for up to `DURATION` at what is not well"},
+			&cli.BoolFlag{Name: "watch", Aliases: []string{"w"}, Usage: "check again and again until interrupted, and say what changes"},
+			&cli.DurationFlag{Name: "interval", Value: 2 * time.Second, Usage: "with --watch: check every `DURATION`"},
 			&cli.BoolFlag{Name: "list", Usage: "print the checks without making them"},
+			&cli.BoolFlag{Name: "verbose", Aliases: []string{"v"}, Usage: "text with every group of checks, and why some were skipped"},
 			timingsFlag(),
 		),
 		Action: func(c *cli.Context) error {
@@ -66,6 +69,9 @@ Examples:
 			}
 			if c.Bool("list") {
 				return out.checks(lab, opts)
+			}
+			if c.Bool("watch") {
+				return sys.watchChecks(c.Context, lab, out, opts, c.Duration("interval"))
 			}
 			return runVerify(c.Context, sys, lab, out, opts, saves)
 		},
@@ -108,13 +114,20 @@ func runVerify(ctx context.Context, sys system, lab *labs.Lab, out output, opts 
 	if err := sys.explainFailures(ctx, lab, &report, out); err != nil {
 		fmt.Fprintf(out.stderr, "netlab: not everything that failed could be looked at: %v\n", err)
 	}
-	if err := writers[out.format](out.stdout, report); err != nil {
+	write := writers[out.format]
+	if out.format == "text" && out.verbose {
+		write = verify.WriteVerbose
+	}
+	if err := write(out.stdout, report); err != nil {
 		return err
 	}
 	for _, save := range saves {
 		if err := save.write(report); err != nil {
 			return err
 		}
+	}
+	if err := sys.stepSummary(out.format, func(w io.Writer) error { return verify.WriteMarkdown(w, report) }); err != nil {
+		return err
 	}
 	return verdict(report)
 }

@@ -2,6 +2,8 @@ package main
 
 import (
 	"bytes"
+	"errors"
+	"fmt"
 	"io"
 	"os"
 	"slices"
@@ -40,12 +42,35 @@ func saveFlags(c *cli.Context) ([]savedReport, error) {
 	return saves, nil
 }
 
-// write replaces the file. What is no report of checks is not left half written:
-// the text is made first.
+// write replaces the file by a report.
 func (s savedReport) write(report verify.Report) error {
+	return s.replace(func(w io.Writer) error { return writers[s.format](w, report) })
+}
+
+// replace writes the file anew. What is no report of checks is not left half
+// written: the text is made first.
+func (s savedReport) replace(write func(w io.Writer) error) error {
 	var b bytes.Buffer
-	if err := writers[s.format](&b, report); err != nil {
+	if err := write(&b); err != nil {
 		return err
 	}
 	return os.WriteFile(s.file, b.Bytes(), 0o644)
+}
+
+// summaryVariable names the file that GitHub Actions shows as the summary of a
+// step.
+const summaryVariable = "GITHUB_STEP_SUMMARY"
+
+// stepSummary appends a report to the summary of the step, if there is one, when
+// the report is one for GitHub.
+func (sys system) stepSummary(format string, write func(w io.Writer) error) error {
+	file := sys.getenv(summaryVariable)
+	if file == "" || format != "github" {
+		return nil
+	}
+	f, err := os.OpenFile(file, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
+	if err != nil {
+		return fmt.Errorf("write the summary of the step (%s): %w", summaryVariable, err)
+	}
+	return errors.Join(write(f), f.Close())
 }
