@@ -5,7 +5,7 @@ LINT := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
 # What labs need, and what the tests look at them with.
 RUN_PACKAGES := iptables iproute2
-TEST_PACKAGES := $(RUN_PACKAGES) gcc libc6-dev iputils-ping curl conntrack tcpdump netcat-openbsd jq procps zsh fish uidmap
+TEST_PACKAGES := $(RUN_PACKAGES) gcc libc6-dev iputils-ping curl conntrack tcpdump netcat-openbsd jq procps zsh fish uidmap libxml2-utils
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
