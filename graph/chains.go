@@ -30,7 +30,6 @@ type Chains struct {
 type table struct {
 	family, name string
 	chains       []*chain
-	others       []string
 }
 
 // chain is a chain with its rules.

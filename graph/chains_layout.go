@@ -293,9 +293,9 @@ func (c *Chains) draw(bare bool) *scene {
 	if len(c.tables) == 0 {
 		s.add(layerBox, label("kind", margin, y+14, "no chains: the lab has no rules here"))
 	}
-	s.fit(margin)
+	s.fit()
 	c.legend(s)
-	s.fit(margin)
+	s.fit()
 	return s
 }
 

@@ -149,13 +149,13 @@ func (c *Chains) WriteDot(w io.Writer) error {
 	out := bufio.NewWriter(w)
 	name, about := c.title()
 	fmt.Fprintf(out, "digraph %s {\n  label=%s; labelloc=t; labeljust=l; fontsize=18; fontname=\"Helvetica\";\n", dotText(name), dotText(name+": "+about))
-	out.WriteString("  rankdir=LR; ranksep=0.9; nodesep=0.15;\n  node [shape=plain, fontname=\"Helvetica\", fontsize=10];\n  edge [color=\"#6e7781\"];\n")
+	fmt.Fprint(out, "  rankdir=LR; ranksep=0.9; nodesep=0.15;\n  node [shape=plain, fontname=\"Helvetica\", fontsize=10];\n  edge [color=\"#6e7781\"];\n")
 	for _, t := range c.tables {
 		fmt.Fprintf(out, "  subgraph cluster_%s {\n    label=%s; labeljust=l; fontsize=12; color=\"#c8ced6\";\n", slug(strings.ToLower(t.family), t.name), dotText("table "+t.name+", "+t.family))
 		for _, ch := range t.chains {
 			fmt.Fprintf(out, "    %s [label=<%s>];\n", ch.id, dotChain(ch))
 		}
-		out.WriteString("  }\n")
+		fmt.Fprint(out, "  }\n")
 		for _, ch := range t.chains {
 			for i, r := range ch.rules {
 				if r.to != nil && !r.to.aside {
@@ -164,7 +164,7 @@ func (c *Chains) WriteDot(w io.Writer) error {
 			}
 		}
 	}
-	out.WriteString("}\n")
+	fmt.Fprint(out, "}\n")
 	return out.Flush()
 }
 

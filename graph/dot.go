@@ -14,9 +14,9 @@ func (t *Topology) WriteDot(w io.Writer) error {
 	d := dot{t, bufio.NewWriter(w)}
 	fmt.Fprintf(d.out, "graph %s {\n", dotText(t.lab.Name))
 	fmt.Fprintf(d.out, "  label=%s; labelloc=t; labeljust=l; fontsize=18;\n", dotText(t.lab.Name+": "+t.summary()))
-	d.out.WriteString("  fontname=\"Helvetica\"; compound=true; newrank=true; ranksep=0.6; nodesep=0.25;\n")
-	d.out.WriteString("  node [fontname=\"Helvetica\", fontsize=11, shape=box, style=\"rounded,filled\", fillcolor=white, color=\"#57606a\"];\n")
-	d.out.WriteString("  edge [fontname=\"Helvetica\", fontsize=9, color=\"#6e7781\"];\n")
+	fmt.Fprint(d.out, "  fontname=\"Helvetica\"; compound=true; newrank=true; ranksep=0.6; nodesep=0.25;\n")
+	fmt.Fprint(d.out, "  node [fontname=\"Helvetica\", fontsize=11, shape=box, style=\"rounded,filled\", fillcolor=white, color=\"#57606a\"];\n")
+	fmt.Fprint(d.out, "  edge [fontname=\"Helvetica\", fontsize=9, color=\"#6e7781\"];\n")
 	for _, b := range t.bridges {
 		words := []string{b.name}
 		if b.uplink {
@@ -33,7 +33,7 @@ func (t *Topology) WriteDot(w io.Writer) error {
 	for _, s := range t.services {
 		d.service(s)
 	}
-	d.out.WriteString("}\n")
+	fmt.Fprint(d.out, "}\n")
 	return d.out.Flush()
 }
 
@@ -91,7 +91,7 @@ func (d *dot) node(n *node) {
 	for _, p := range n.pods {
 		d.box("    ", &p.thing, "", p.name)
 	}
-	d.out.WriteString("  }\n")
+	fmt.Fprint(d.out, "  }\n")
 	for _, p := range n.pods {
 		d.edge(n.inner.id, p.id, p.cable, "")
 	}

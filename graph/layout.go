@@ -53,9 +53,9 @@ func (t *Topology) draw(bare bool) *scene {
 	d.trunks()
 	d.top = y - rowGap
 	d.serve()
-	d.fit(margin)
+	d.fit()
 	d.legend()
-	d.fit(margin)
+	d.fit()
 	return &d.scene
 }
 

@@ -66,7 +66,7 @@ func (d *drawing) serve() {
 		d.serveWithLines()
 		return
 	}
-	d.fit(margin)
+	d.fit()
 	limit := max(d.width-margin, 1000)
 	x, y, high := margin, d.top+34, 0
 	for _, s := range d.services {
@@ -126,7 +126,7 @@ func (d *drawing) serveWithLines() {
 		s.x = max(x, s.wish-s.w/2)
 		x = s.x + s.w + serviceGap
 	}
-	d.fit(margin)
+	d.fit()
 	right := d.width - margin
 	for _, s := range slices.Backward(list) {
 		if s.x+s.w > right {

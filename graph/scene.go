@@ -117,7 +117,7 @@ func (s *shape) box() (x, y, w, h int) {
 }
 
 // fit makes the plane large enough for what is on it, and for a margin.
-func (s *scene) fit(margin int) {
+func (s *scene) fit() {
 	for _, layer := range s.layers {
 		for i := range layer {
 			sh := &layer[i]

@@ -40,23 +40,23 @@ func (s *scene) write(out *bufio.Writer, title, inside string) {
 			sh := &layer[i]
 			if sh.owner != owner {
 				if owner != nil {
-					out.WriteString("</g>\n")
+					fmt.Fprint(out, "</g>\n")
 				}
 				if owner = sh.owner; owner != nil {
 					fmt.Fprintf(out, `<g data-of="%s">`, owner.id)
 					if tips || owner.kind == kindSwitch || owner.kind == kindTunnel {
 						writeTip(out, owner.tip())
 					}
-					out.WriteByte('\n')
+					fmt.Fprintln(out)
 				}
 			}
 			sh.write(out)
 		}
 		if owner != nil {
-			out.WriteString("</g>\n")
+			fmt.Fprint(out, "</g>\n")
 		}
 	}
-	out.WriteString("</svg>\n")
+	fmt.Fprint(out, "</svg>\n")
 }
 
 func writeTip(out *bufio.Writer, tip string) {
@@ -114,12 +114,12 @@ func (s *shape) write(out *bufio.Writer) {
 }
 
 func (s *shape) close(out *bufio.Writer, attrs, name string) {
-	out.WriteString(attrs)
+	fmt.Fprint(out, attrs)
 	if s.tip == "" {
-		out.WriteString("/>\n")
+		fmt.Fprint(out, "/>\n")
 		return
 	}
-	out.WriteByte('>')
+	fmt.Fprint(out, ">")
 	writeTip(out, s.tip)
 	fmt.Fprintf(out, "</%s>\n", name)
 }
