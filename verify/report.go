@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"context"
 	"iter"
 	"strings"
 	"time"
@@ -14,9 +15,38 @@ type Report struct {
 	Took    time.Duration
 	Results []Result
 
+	// Obstacle says what of the host may have lost packets while the checks were
+	// made, "" if nothing did.
+	Obstacle string
+
 	// Explanations say what failures come from, the fault with the most first; nil
 	// where nobody asked.
 	Explanations []Explanation
+}
+
+// Again makes some checks again, by their indexes, and returns how many of them
+// pass now.
+func (r *Report) Again(ctx context.Context, p Prober, todo []int) (passed int) {
+	checks := make([]Check, len(r.Results))
+	for i := range r.Results {
+		checks[i] = r.Results[i].Check
+	}
+	before := make(map[int]Result, len(todo))
+	for _, i := range todo {
+		before[i] = r.Results[i]
+	}
+	began := time.Now()
+	r.look(ctx, p, checks, todo, nil)
+	r.Took += time.Since(began)
+	for _, i := range todo {
+		if r.Results[i].Verdict == Error && before[i].Verdict == Fail {
+			r.Results[i] = before[i] // the first look said more
+		}
+		if !r.Results[i].bad() {
+			passed++
+		}
+	}
+	return passed
 }
 
 // Counts are how many checks have each verdict.

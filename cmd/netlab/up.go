@@ -180,6 +180,9 @@ func converge(ctx context.Context, h host, lab *labs.Lab, src source, opts upOpt
 		if err != nil {
 			return done, err
 		}
+		if err := explainOn(ctx, h, done.lab, &report, opts.out); err != nil {
+			fmt.Fprintf(opts.out.stderr, "netlab: not everything that failed could be looked at: %v\n", err)
+		}
 		done.report = &report
 	}
 	return done, nil

@@ -139,7 +139,9 @@ func check(ctx context.Context, lab *labs.Lab, p verify.Prober, out output, opts
 	out.clock.start("verify")
 	defer out.clock.stop()
 	defer progress.done()
+	full := tablesFull()
 	report, err := verify.Run(ctx, lab, p, opts)
+	report.Obstacle = obstacle(full)
 	return report, badOption(err)
 }
 

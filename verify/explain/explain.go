@@ -43,7 +43,9 @@ type Eyes interface {
 // Failures says why checks of a report failed, and puts that into the report.
 // The error says that eyes could not look; what is known without them is in the
 // report all the same.
-func Failures(ctx context.Context, r *verify.Report, s Subject, eyes Eyes) error {
+//
+// It returns the results that nothing explains: they may be worth another look.
+func Failures(ctx context.Context, r *verify.Report, s Subject, eyes Eyes) (unexplained []int, err error) {
 	e := newExplainer(r, s, eyes)
 	var failed []int
 	for i := range r.Results {
@@ -52,14 +54,26 @@ func Failures(ctx context.Context, r *verify.Report, s Subject, eyes Eyes) error
 		}
 	}
 	if len(failed) == 0 {
-		return nil
+		return nil, nil
 	}
 	rest := e.onPaper(failed)
 	rest = e.people(rest)
-	err := e.live(ctx, rest)
+	err = e.live(ctx, rest)
 	e.confirm()
 	r.Explanations = e.write()
-	return errors.Join(append(e.trouble, err)...)
+	return e.unexplained(failed), errors.Join(append(e.trouble, err)...)
+}
+
+// unexplained returns the results of which no finding says more than the check
+// does.
+func (e *explainer) unexplained(failed []int) []int {
+	told := map[int]bool{}
+	for _, n := range e.found {
+		for _, i := range n.checks {
+			told[i] = told[i] || !n.bare
+		}
+	}
+	return slices.DeleteFunc(slices.Clone(failed), func(i int) bool { return told[i] })
 }
 
 // explainer is one call of Failures.
@@ -92,6 +106,7 @@ type finding struct {
 	question *trace.Question // a packet that meets it
 	at       string          // namespace it is in
 	taken    []netip.Addr    // addresses that somebody has whose they are not
+	bare     bool            // it says no more than the check
 	proto    trace.Proto     // of the packets that it concerns; "" for all
 }
 

@@ -332,7 +332,13 @@ func (e *explainer) weak(c *verify.Check) *finding {
 // itself returns a finding that says of a failure what the check says.
 func (e *explainer) itself(i int) *finding {
 	r := &e.report.Results[i]
-	return e.same(&finding{first: e.place(r.Check.From.NS) + ": " + r.Reason, remedy: "netlab trace " + e.Lab.Name + " shows where packets go"})
+	if e.report.Obstacle != "" {
+		return e.same(&finding{
+			first: "host: " + e.report.Obstacle, evidence: []string{r.Check.ID() + ": " + r.Reason}, bare: true,
+			remedy: "run fewer or smaller labs at once, or raise the limit as root: netlab doctor " + e.Lab.Name + " says to what",
+		})
+	}
+	return e.same(&finding{bare: true, first: e.place(r.Check.From.NS) + ": " + r.Reason, remedy: "netlab trace " + e.Lab.Name + " shows where packets go"})
 }
 
 // people explains checks that look at processes and namespaces by themselves,
