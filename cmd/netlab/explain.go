@@ -157,7 +157,7 @@ func (e eyes) Trace(ctx context.Context, q trace.Question, watch []string, liste
 	}
 	return capture.Run(ctx, capture.Request{
 		From: q.NS, To: q.Dst, Proto: q.Proto, Wait: traceWait, Watch: watch,
-		VXLANPort: q.VXLANPort, AnswerPorts: ports, Listen: list, Rules: saveRules,
+		VXLANPort: q.VXLANPort, AnswerPorts: ports, Listen: list, Rules: saveRules, Forget: true,
 	})
 }
 

@@ -160,6 +160,13 @@ func (c *run) collect(ctx context.Context, ev *trace.Evidence) error {
 	}); err != nil {
 		return err
 	}
+	if c.r.Forget {
+		for _, s := range c.spaces {
+			if !s.missing {
+				s.forget(tuples[s.name])
+			}
+		}
+	}
 	slices.SortStableFunc(ev.Events, func(a, b trace.Event) int { return cmp.Compare(a.NS, b.NS) })
 	return c.lookups(ev, seen)
 }

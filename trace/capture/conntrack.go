@@ -17,6 +17,7 @@ import (
 const (
 	ctSubsystem = 1 // NFNL_SUBSYS_CTNETLINK
 	ctGet       = 1 // IPCTNL_MSG_CT_GET
+	ctDelete    = 2 // IPCTNL_MSG_CT_DELETE
 
 	ctaTupleOrig  = 1
 	ctaTupleReply = 2
@@ -59,9 +60,20 @@ func (s *space) tracked(tuples []trace.Tuple) error {
 	return nil
 }
 
+// forget deletes the connections that packets with these tuples belong to.
+func (s *space) forget(tuples []trace.Tuple) {
+	for _, t := range tuples {
+		// What is not there any more is forgotten, and what cannot be deleted
+		// ages away.
+		_ = s.table.get(aboutTracked(ctDelete, t), func([]byte) {})
+	}
+}
+
 // getTracked asks for the connection that a packet belongs to. It may go either
 // way.
-func getTracked(t trace.Tuple) message {
+func getTracked(t trace.Tuple) message { return aboutTracked(ctGet, t) }
+
+func aboutTracked(command uint16, t trace.Tuple) message {
 	family, ip := uint8(unix.AF_INET), message{}.attr(1, t.Src.Addr().AsSlice()).attr(2, t.Dst.Addr().AsSlice())
 	if t.Src.Addr().Is6() {
 		family, ip = unix.AF_INET6, message{}.attr(3, t.Src.Addr().AsSlice()).attr(4, t.Dst.Addr().AsSlice())
@@ -79,7 +91,7 @@ func getTracked(t trace.Tuple) message {
 		proto = message{}.attr(ctaProtoNum, []byte{unix.IPPROTO_ICMPV6}).attr(7, port(t.ICMP.Ident)).attr(8, []byte{t.ICMP.Type}).attr(9, []byte{t.ICMP.Code})
 	}
 	tuple := message{}.nested(ctaTupleIP, ip).nested(ctaTupleProto, proto)
-	return newMessage(ctSubsystem<<8|ctGet, unix.NLM_F_ACK, family, 0).nested(ctaTupleOrig, tuple)
+	return newMessage(ctSubsystem<<8|command, unix.NLM_F_ACK, family, 0).nested(ctaTupleOrig, tuple)
 }
 
 func decodeTracked(b []byte) (t trace.Tracked) {

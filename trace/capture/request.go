@@ -26,6 +26,8 @@ type Request struct {
 	VXLANPort   uint16   // of the lab's tunnels; 0: there are none
 	AnswerPorts []uint16 // UDP ports that answers may come from
 
+	Forget bool // have connection tracking forget the exchange afterwards
+
 	Listen []Listener // servers to start for as long as it takes
 
 	// Rules returns what iptables-save or ip6tables-save prints in a namespace.

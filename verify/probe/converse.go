@@ -68,6 +68,7 @@ func (r *run) converseFor(d *dialing, c *verify.Check, fd int, gap time.Duration
 		r.note(d, conn, unix.IPPROTO_TCP)
 		return verify.Answer{}, explain(conn, err)
 	}
+	r.note(d, conn, unix.IPPROTO_TCP)
 	answer, err := r.listenTo(d, file, deadline)
 	if err == nil {
 		r.lookUp(d, conn, unix.IPPROTO_TCP)
@@ -81,7 +82,19 @@ func (r *run) converseFor(d *dialing, c *verify.Check, fd int, gap time.Duration
 // note keeps where a socket asks from and that there is something to forget.
 func (r *run) note(d *dialing, conn syscall.RawConn, proto uint8) {
 	d.bound(conn)
-	r.flows.add(flow{proto, d.local, d.to})
+	var at []string
+	if c := d.task.check; c.More == nil && c.To != nil && c.To.NS != "" && proto == unix.IPPROTO_TCP {
+		at = []string{machine(c.From), machine(c.To)}
+	}
+	r.flows.add(flow{proto, d.local, d.to}, at...)
+}
+
+// machine returns the namespace of the machine that an end is on.
+func machine(e *verify.End) string {
+	if e.Host != nil {
+		return e.Host.NS
+	}
+	return e.NS
 }
 
 // bound keeps where a socket asks from.

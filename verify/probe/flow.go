@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"sync"
 	"syscall"
 
@@ -20,26 +21,27 @@ type flow struct {
 	from, to netip.AddrPort
 }
 
-// flows are the UDP conversations of a run and the TCP connections that could
-// not be made. The kernel remembers for a while how it translated them, and
-// treats the next one from the same port alike; an ended TCP connection it
-// forgets. It is safe for concurrent use.
+// flows are the conversations of a run. The kernel remembers for a while how it
+// translated them, and treats the next one from the same port alike; nothing of
+// them is to be left. It is safe for concurrent use.
 type flows struct {
 	mu    sync.Mutex
-	begun map[flow]bool
+	begun map[flow][]string
 }
 
-func (f *flows) add(one flow) {
+// add notes a flow that is remembered at certain machines only, by their
+// namespaces; without any it may be at all of them, under other addresses.
+func (f *flows) add(one flow, at ...string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.begun == nil {
-		f.begun = map[flow]bool{}
+		f.begun = map[flow][]string{}
 	}
-	f.begun[one] = true
+	f.begun[one] = at
 }
 
 // take returns all flows and keeps none.
-func (f *flows) take() map[flow]bool {
+func (f *flows) take() map[flow][]string {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	all := f.begun
@@ -61,6 +63,20 @@ func (r *run) forgetFlows() {
 			}
 		}
 	}
+	own := map[string][]netip.Addr{}
+	var mu sync.Mutex
+	r.each(machines, func(s *space) {
+		_ = r.in(s.name, func() error { // a namespace that is gone remembers nothing
+			list := addresses()
+			mu.Lock()
+			defer mu.Unlock()
+			own[s.name] = list
+			return nil
+		})
+	})
+	r.each(machines, func(s *space) {
+		_ = r.in(s.name, func() error { r.forgetPings(s.name, own); return nil })
+	})
 	for range mostHops {
 		some := r.flows.take()
 		if len(some) == 0 {
@@ -69,19 +85,25 @@ func (r *run) forgetFlows() {
 		r.each(machines, func(s *space) {
 			// A machine that tracks nothing has nothing to forget, and what
 			// cannot be deleted ages away by itself.
-			_ = r.in(s.name, func() error { return r.forgetIn(some) })
+			_ = r.in(s.name, func() error { return r.forgetIn(s.name, some) })
 		})
 	}
 }
 
 // forgetIn deletes flows in the namespace of the calling thread.
-func (r *run) forgetIn(some map[flow]bool) error {
+func (r *run) forgetIn(name string, some map[flow][]string) error {
 	socket, err := nl.Subscribe(unix.NETLINK_NETFILTER)
 	if err != nil {
 		return err
 	}
 	defer socket.Close()
-	for f := range some {
+	for f, at := range some {
+		if len(at) > 0 { // nobody translates it
+			if slices.Contains(at, name) {
+				_, _ = ask(socket, nl.IPCTNL_MSG_CT_DELETE, f) // it may be gone already
+			}
+			continue
+		}
 		found, err := ask(socket, nl.IPCTNL_MSG_CT_GET, f)
 		if errors.Is(err, unix.ENOENT) || len(found) == 0 {
 			continue
@@ -135,6 +157,7 @@ const (
 	ctIP, ctProto                  = 1, 2
 	ctSrc4, ctDst4, ctSrc6, ctDst6 = 1, 2, 3, 4
 	ctNumber, ctSrcPort, ctDstPort = 1, 2, 3
+	ctICMPNumber, ctICMP6Number    = 4, 7
 )
 
 // ask sends a request about the entry of a flow.
@@ -152,8 +175,19 @@ func ask(socket *nl.NetlinkSocket, command int, f flow) ([][]byte, error) {
 	ip.AddRtAttr(dst, f.to.Addr().AsSlice())
 	proto := tuple.AddRtAttr(ctProto|unix.NLA_F_NESTED, nil)
 	proto.AddRtAttr(ctNumber, []byte{f.proto})
-	proto.AddRtAttr(ctSrcPort, binary.BigEndian.AppendUint16(nil, f.from.Port()))
-	proto.AddRtAttr(ctDstPort, binary.BigEndian.AppendUint16(nil, f.to.Port()))
+	switch f.proto {
+	case unix.IPPROTO_ICMP: // an echo request, by its number, type and code
+		proto.AddRtAttr(ctICMPNumber, []byte{0, 0})
+		proto.AddRtAttr(ctICMPNumber+1, []byte{8})
+		proto.AddRtAttr(ctICMPNumber+2, []byte{0})
+	case unix.IPPROTO_ICMPV6:
+		proto.AddRtAttr(ctICMP6Number, []byte{0, 0})
+		proto.AddRtAttr(ctICMP6Number+1, []byte{128})
+		proto.AddRtAttr(ctICMP6Number+2, []byte{0})
+	default:
+		proto.AddRtAttr(ctSrcPort, binary.BigEndian.AppendUint16(nil, f.from.Port()))
+		proto.AddRtAttr(ctDstPort, binary.BigEndian.AppendUint16(nil, f.to.Port()))
+	}
 	req.AddData(tuple)
 	return req.Execute(unix.NETLINK_NETFILTER, 0)
 }
