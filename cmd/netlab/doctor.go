@@ -13,6 +13,7 @@ import (
 
 	"netlab/labs"
 	"netlab/provision"
+	"netlab/provision/kernel"
 )
 
 func doctorCommand(sys system) *cli.Command {
@@ -51,6 +52,9 @@ type finding struct {
 	State  string `json:"state"` // ok, missing, or tight
 	Detail string `json:"detail,omitempty"`
 	Remedy string `json:"remedy,omitempty"`
+
+	// Optional says that no lab needs it, only a command or an exercise.
+	Optional bool `json:"optional,omitempty"`
 }
 
 const (
@@ -66,7 +70,7 @@ func doctor(ctx context.Context, sys system, lab *labs.Lab, out output) error {
 		return err
 	}
 	for _, f := range findings {
-		if f.State != stateOK {
+		if f.State != stateOK && !f.Optional {
 			return &codeError{exitFailed, nil}
 		}
 	}
@@ -90,10 +94,9 @@ var abilities = []struct {
 	kind         provision.Kind
 	name, remedy string
 }{
-	{provision.KindNamespace, "network namespaces", "run netlab as root, or raise user.max_net_namespaces"},
 	{provision.KindFile, "runtime files", "/run and /etc must be writable"},
-	{provision.KindSysctl, "kernel parameters", `load bridge netfilter with "modprobe br_netfilter"; /proc/sys must be writable`},
-	{provision.KindLink, "veth, bridge and VXLAN devices", `load the modules with "modprobe -a veth bridge vxlan"`},
+	{provision.KindSysctl, "kernel parameters", "/proc/sys must be writable"},
+	{provision.KindLink, "cables between namespaces", "see the error"},
 	{provision.KindPort, "bridge ports", `load the module with "modprobe bridge"`},
 	{provision.KindAddr, "addresses", "see the error"},
 	{provision.KindNeigh, "permanent neighbours", "the neighbour table may be full: see net.ipv4.neigh.default.gc_thresh3"},
@@ -109,12 +112,12 @@ func tryOut(ctx context.Context, sys system) []finding {
 	name := fmt.Sprintf("doctor-%d", os.Getpid())
 	h, err := sys.open(name)
 	if err != nil {
-		return []finding{{"privilege", stateMissing, err.Error(), "run netlab as root"}}
+		return []finding{{Name: "privilege", State: stateMissing, Detail: err.Error(), Remedy: "run netlab as root"}}
 	}
 	defer h.Close()
 	lab, diagnostics := labs.Load("doctor", fmt.Appendf(nil, trialLab, name))
 	if lab == nil {
-		return []finding{{"trial lab", stateMissing, diagnostics.Error(), "this is a defect of netlab: please report it"}}
+		return []finding{{Name: "trial lab", State: stateMissing, Detail: diagnostics.Error(), Remedy: "this is a defect of netlab: please report it"}}
 	}
 	failed := map[provision.Kind]error{}
 	done := map[provision.Kind]bool{}
@@ -126,7 +129,7 @@ func tryOut(ctx context.Context, sys system) []finding {
 		}
 	}}
 	_, _, err = provision.Converge(ctx, h, provision.Desired(lab), opts)
-	findings := []finding{}
+	findings := tryAbilities(h)
 	for _, a := range abilities {
 		f := finding{Name: a.name, State: stateOK}
 		switch {
@@ -138,16 +141,54 @@ func tryOut(ctx context.Context, sys system) []finding {
 		findings = append(findings, f)
 	}
 	if err != nil && len(failed) == 0 {
-		findings = append(findings, finding{"trial lab", stateMissing, err.Error(), "see the error"})
+		findings = append(findings, finding{Name: "trial lab", State: stateMissing, Detail: err.Error(), Remedy: "see the error"})
 	}
 	// The trial must leave nothing, also when the user has lost patience.
 	clean, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTimeout)
 	defer cancel()
 	_, _, downErr := provision.Converge(clean, h, provision.State{Lab: name}, provision.Options{})
 	if err := errors.Join(downErr, h.Settle(clean), h.RemoveRunDir(name)); err != nil {
-		findings = append(findings, finding{"clean-up", stateMissing, err.Error(), fmt.Sprintf("netlab down %s", name)})
+		findings = append(findings, finding{Name: "clean-up", State: stateMissing, Detail: err.Error(), Remedy: fmt.Sprintf("netlab down %s", name)})
 	}
 	return findings
+}
+
+// tryAbilities tries one ability after the other, before they are needed
+// together.
+func tryAbilities(h host) []finding {
+	findings := []finding{}
+	for _, a := range kernel.Abilities {
+		f := finding{Name: a.Name, State: stateOK, Optional: a.Optional}
+		if err := h.Try(a); err != nil {
+			f.State, f.Detail, f.Remedy = stateMissing, err.Error(), a.Remedy
+		}
+		findings = append(findings, f)
+	}
+	return findings
+}
+
+// preflight refuses a plan that this host cannot carry out, before anything is
+// touched, in the words of doctor.
+func preflight(h host, lab *labs.Lab, plan provision.Plan) error {
+	if created, _, _ := plan.Count(); created == 0 {
+		return nil
+	}
+	if err := h.Lacks(plan); err != nil {
+		return fmt.Errorf("lab %s: %w", lab.Name, err)
+	}
+	more := 0
+	for _, s := range plan.Steps {
+		if _, ok := s.Object.(provision.Namespace); ok && s.Op == provision.Create {
+			more++
+		}
+	}
+	var errs []error
+	for _, f := range hardLimits(lab, more) {
+		if f.State == stateTight {
+			errs = append(errs, fmt.Errorf("lab %s: %s: %s\n    hint: %s", lab.Name, f.Name, f.Detail, f.Remedy))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // findings prints what doctor found.

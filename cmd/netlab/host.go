@@ -49,6 +49,10 @@ type host interface {
 	Settle(ctx context.Context) error
 	// RemoveRunDir removes the runtime files of a lab that is gone.
 	RemoveRunDir(lab string) error
+	// Try tries something that labs may need; Lacks says what a plan needs and
+	// this host does not have.
+	Try(a kernel.Ability) error
+	Lacks(plan provision.Plan) error
 	// Busy reports whether somebody changes a lab right now.
 	Busy(lab string) bool
 	// Labs lists the labs of which anything is left on this host.

@@ -158,6 +158,9 @@ func converge(ctx context.Context, h host, lab *labs.Lab, src source, opts upOpt
 	if len(plan.Conflicts) > 0 {
 		return upResult{}, apply(ctx, h, lab.Name, plan, opts.out)
 	}
+	if err := preflight(h, lab, plan); err != nil {
+		return upResult{}, err
+	}
 	if err := saveLab(h, lab, src, opts.noExec); err != nil {
 		return upResult{}, err
 	}
