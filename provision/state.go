@@ -196,5 +196,25 @@ func (s State) Within(have State, namespaces []string) State {
 			part.objects[k] = o
 		}
 	}
+	// A cable cannot lead to a namespace that is not there and is to stay so, nor
+	// can anything hang on it.
+	for again := true; again; {
+		again = false
+		names := map[Key]bool{}
+		for _, o := range part.objects {
+			for _, c := range o.Claims() {
+				names[c] = true
+			}
+		}
+		for k, o := range part.objects {
+			if _, there := have.objects[k]; there {
+				continue
+			}
+			if slices.ContainsFunc(o.Needs(), func(n Key) bool { return (n.Kind == KindNamespace || n.Kind == KindLink) && !names[n] }) {
+				delete(part.objects, k)
+				again = true
+			}
+		}
+	}
 	return part
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -12,6 +13,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"netlab/labs"
 	"netlab/provision/netns"
@@ -85,11 +88,16 @@ func abort(conn net.Conn) {
 
 // open opens a connection from a namespace.
 func (c caller) open(to string) (conn net.Conn, err error) {
-	err = netns.Do(c.ns, func() (err error) {
-		conn, err = (&net.Dialer{Timeout: patience}).Dial("tcp", to)
-		return err
-	})
-	return conn, err
+	for deadline := time.Now().Add(chaosPatience); ; {
+		err = netns.Do(c.ns, func() (err error) {
+			conn, err = (&net.Dialer{Deadline: deadline}).Dial("tcp", to)
+			return err
+		})
+		// The kernel gives a neighbour up that does not answer for three seconds.
+		if !errors.Is(err, unix.EHOSTUNREACH) || time.Now().After(deadline) {
+			return conn, err
+		}
+	}
 }
 
 // round damages the lab, has it mended, and looks.
@@ -231,7 +239,7 @@ func names[T any](list []T, name func(T) string) []string {
 
 // mend brings the lab up and holds it to what it has to be.
 func (c *chaos) mend() {
-	faults := c.count.unrepaired
+	faults, lost := c.count.unrepaired, c.count.lost
 	if !c.netlab("up", c.file, "-q") {
 		c.afresh()
 		return
@@ -241,24 +249,34 @@ func (c *chaos) mend() {
 	if diff := differences(c.goldenPicture(), picture(c.lab)); diff != "" {
 		c.fault(&c.count.unrepaired, "the lab is not what it is when it is made anew:\n%s", diff)
 	}
+	var dead []string
 	for _, o := range slices.Concat(c.conns, c.guard) {
 		if err := o.alive(fmt.Sprint("round ", c.seed)); err != nil {
-			c.fault(&c.count.lost, "the connection %s: %v", o.name, err)
-			c.lose(o.spaces)
+			c.fault(&c.count.lost, "the connection %s: %v\n%s", o.name, err, c.traces())
+			dead = append(dead, o.spaces...)
 		} else {
 			c.count.survived++
 		}
 	}
+	c.lose(dead)
 	if diff := differences(c.foreign, c.others()); diff != "" {
 		c.fault(&c.count.touched, "what is others' was touched:\n%s", diff)
 		c.foreign = c.others()
 	}
 	if c.count.unrepaired == faults {
 		c.count.repaired++
-		c.reconnect()
-		return
+		if c.reconnect(); c.count.lost == lost {
+			return
+		}
 	}
 	c.afresh()
+}
+
+// traces is what the kernel knows of the ways of packets.
+func (c *chaos) traces() string {
+	out, _ := exec.Command("sh", "-c", strings.ReplaceAll(`for n in client near web a b fabric; do echo "-- $n"; ip -n LAB.$n neigh; ip -n LAB.$n -s -s link | grep -A5 mtu | grep -v lo:;
+ip netns exec LAB.$n ss -tnoi | grep -A1 `+fmt.Sprint(chaosPort)+`; ip netns exec LAB.$n conntrack -L 2>/dev/null; bridge -n LAB.$n fdb | grep -v permanent; done`, "LAB", c.name)).CombinedOutput()
+	return string(out)
 }
 
 // awaitReady waits until all containers run that were killed: the more often one

@@ -179,7 +179,7 @@ func (c *chaos) connect(lab *labs.Lab, servers map[string]*echoServer, only func
 		echoIn(t, servers, e.server.NS)
 		conn, err := caller{client.NS}.open(e.to)
 		if err != nil {
-			c.fault(&c.count.lost, "a new connection %s: %v", e.name, err)
+			c.fault(&c.count.lost, "a new connection %s: %v\n%s", e.name, err, c.traces())
 			continue
 		}
 		t.Cleanup(func() { conn.Close() })
@@ -189,8 +189,8 @@ func (c *chaos) connect(lab *labs.Lab, servers map[string]*echoServer, only func
 }
 
 // chaosPatience is how long TCP has to repeat what was lost while a lab was
-// broken.
-const chaosPatience = 20 * time.Second
+// broken, and a machine that is busy with other things to pass packets on.
+const chaosPatience = time.Minute
 
 // alive sends a line through a connection and waits for it.
 func (o openConn) alive(line string) error {

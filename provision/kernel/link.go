@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/vishvananda/netlink/nl"
@@ -88,7 +89,38 @@ func doBridge(sp *space, s provision.Step, b provision.Bridge) error {
 	if err := normalise(sp, b.Name, extra); err != nil {
 		return err
 	}
-	return changeDevice(sp, b.Name, b.Up, macAttr(b.MAC), mtuAttr(b.MTU), bridgeInfo(b, extra))
+	if err := changeDevice(sp, b.Name, b.Up, macAttr(b.MAC), mtuAttr(b.MTU), bridgeInfo(b, extra)); err != nil {
+		return err
+	}
+	if old, ok := s.Old.(provision.Bridge); ok && b.Up && !b.STP && (old.STP || old.Extra != "") {
+		return wakePorts(sp, b.Name)
+	}
+	return nil
+}
+
+// wakePorts has the ports of a bridge forward at once that wait for a delay which
+// the bridge had when they came.
+func wakePorts(sp *space, bridge string) error {
+	return sp.withIndex(bridge, func(index int) error {
+		all, err := devices(sp.conn)
+		if err != nil {
+			return fmt.Errorf("list links: %w", err)
+		}
+		var errs []error
+		for _, d := range all {
+			if d.master != index || d.oper != operUp || !slices.ContainsFunc(d.asPort, func(s string) bool { return strings.HasPrefix(s, "state ") }) {
+				continue
+			}
+			header := nl.NewIfInfomsg(unix.AF_BRIDGE)
+			header.Index = int32(d.index)
+			info := nl.NewRtAttr(unix.IFLA_PROTINFO|unix.NLA_F_NESTED, nil)
+			info.AddRtAttr(nl.IFLA_BRPORT_STATE, []byte{portForwarding})
+			if err := sp.conn.do(request(unix.RTM_SETLINK, 0, header, info), nil); err != nil && !errors.Is(err, unix.ENETDOWN) {
+				errs = append(errs, fmt.Errorf("have port %s forward: %w", d.name, err))
+			}
+		}
+		return errors.Join(errs...)
+	})
 }
 
 // bridgeInfo holds what only bridges have. Without the forward delay of zero a

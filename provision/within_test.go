@@ -1,0 +1,36 @@
+package provision
+
+import (
+	"slices"
+	"testing"
+
+	"netlab/labs"
+)
+
+// TestWithinMakesNoCableIntoNothing resets a node while the namespace of one of
+// its pods is gone: what leads there has to wait for that.
+func TestWithinMakesNoCableIntoNothing(t *testing.T) {
+	lab, diagnostics := labs.Load("lab", []byte("name: l\nnodes: [{name: a}]\npods: [{name: p, node: a}, {name: q, node: a}]\n"))
+	if lab == nil {
+		t.Fatal(diagnostics)
+	}
+	want := Desired(lab)
+	have := State{Lab: lab.Name, objects: map[Key]Object{}}
+	isP := func(k Key) bool { return k.NS == "l.p" }
+	for k, o := range want.objects {
+		gone := isP(k) || slices.ContainsFunc(o.Claims(), isP) || slices.ContainsFunc(o.Needs(), isP) ||
+			k == linkKey("l.a", "cni0") || k == linkKey("l.a", "veth-p")
+		if !gone {
+			have.objects[k] = o
+		}
+	}
+	plan := Diff(have, want.Within(have, []string{"l.a"}))
+	for _, s := range plan.Steps {
+		if slices.ContainsFunc(s.Object.Claims(), isP) || slices.ContainsFunc(s.Object.Needs(), isP) {
+			t.Errorf("the namespace of p is not there: %v", s)
+		}
+	}
+	if !slices.ContainsFunc(plan.Steps, func(s Step) bool { return s.Object.Key() == linkKey("l.a", "cni0") }) {
+		t.Errorf("cni0 is not made:\n%v", plan)
+	}
+}
