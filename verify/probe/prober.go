@@ -3,6 +3,7 @@ package probe
 import (
 	"context"
 	"runtime"
+	"slices"
 	"sync"
 
 	"netlab/labs"
@@ -69,6 +70,8 @@ func (p Prober) Probe(ctx context.Context, checks []verify.Check, report func(i 
 		}
 	}
 	r.read(tables)
+	few := r.spaceNames(slices.Concat(quiet, singles, counted))
+	before := r.neighbours(few)
 	// Nobody may listen yet where a refusal is promised.
 	r.exchangeAll(first, nil)
 	r.listen()
@@ -78,6 +81,7 @@ func (p Prober) Probe(ctx context.Context, checks []verify.Check, report func(i 
 	r.exchangeAll(rest, samples)
 	wg.Wait()
 	r.counted(counted)
+	r.forget(few, before)
 	r.forgetFlows()
 	return ctx.Err()
 }

@@ -41,6 +41,12 @@ func TestPrivilegedWay(t *testing.T) {
 		}
 	}
 
+	for _, e := range []*verify.End{n.a, n.b, n.node, n.out} {
+		if left := n.in(e, "ip neigh"); left != "" {
+			t.Errorf("%s still knows\n%s", e.Name, left)
+		}
+	}
+
 	n.in(n.node, "ip link set eth0 mtu 1400") // both ends have to agree, or more comes back
 	n.in(n.out, "ip link set eth0 mtu 1400")
 	if o := n.probe(size(n.a, n.out, 1500))[0]; o.Sizes.Largest != 1400 {
