@@ -3,8 +3,10 @@ package main
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/urfave/cli/v2"
 )
@@ -34,6 +36,7 @@ func newApp(sys system) *cli.App {
 		}
 	}
 	for _, c := range app.Commands {
+		notNegative(c)
 		c.OnUsageError = badUsage
 		c.HideHelpCommand = true
 		sys.needWorld(c)
@@ -74,6 +77,20 @@ type commandGroup struct {
 	commands []*cli.Command
 }
 
+// notNegative makes durations that are given to c begin at zero.
+func notNegative(c *cli.Command) {
+	for _, f := range c.Flags {
+		if f, ok := f.(*cli.DurationFlag); ok && f.Action == nil {
+			f.Action = func(_ *cli.Context, d time.Duration) error {
+				if d < 0 {
+					return usageError("--%s %v: a duration cannot be negative", f.Name, d)
+				}
+				return nil
+			}
+		}
+	}
+}
+
 func badUsage(c *cli.Context, err error, _ bool) error {
 	if flag, ok := strings.CutPrefix(err.Error(), "flag provided but not defined: -"); ok {
 		err = fmt.Errorf("there is no flag %s", dashed(flag))
@@ -86,6 +103,9 @@ func badUsage(c *cli.Context, err error, _ bool) error {
 	}
 	name := c.Command.FullName()
 	if name == "" || name == c.App.Name {
+		if strings.HasPrefix(err.Error(), "there is no flag") {
+			return usageError("%v before a command\n    hint: flags come after it, as in \"netlab status -o json\"", err)
+		}
 		return usageError("%v\n    hint: netlab --help lists the commands", err)
 	}
 	return usageError("%v\n    hint: netlab %s --help shows what it takes", err, name)
@@ -194,6 +214,9 @@ func reorder(app *cli.App, argv []string) ([]string, error) {
 		}
 	}
 	ordered := append(argv[:2:2], flags...)
+	if slices.Contains(flags, "--help") || slices.Contains(flags, "-h") {
+		return []string{argv[0], argv[1], "--help"}, nil // about the command, whatever else is there
+	}
 	if len(rest) > 0 {
 		ordered = append(ordered, "--")
 	}

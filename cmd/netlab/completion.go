@@ -25,7 +25,7 @@ Examples:
    source <(netlab completion zsh)         ~/.zshrc
    netlab completion fish | source         ~/.config/fish/config.fish`,
 		Action: func(c *cli.Context) error {
-			if err := args(c, "SHELL"); err != nil {
+			if err := args(c, "bash|zsh|fish"); err != nil {
 				return err
 			}
 			shell := c.Args().First()

@@ -34,7 +34,7 @@ func drawChains(ctx context.Context, sys system, lab *labs.Lab, name string, liv
 	}
 	out.clock.stop()
 	if _, ok := have.Get(provision.Namespace{Name: node.NS}.Key()); !ok {
-		return nil, fmt.Errorf("node %s is missing: it has no network namespace\n    hint: \"netlab up %s\" makes it again; --live=false draws the lab file", node.Name, lab.File)
+		return nil, fmt.Errorf("node %s is missing: it has no network namespace\n    hint: \"netlab up %s\" makes it again; --live=false draws the lab file", node.Name, callAs(lab))
 	}
 	others, err := h.ForeignRules(ctx, node.NS)
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -76,23 +77,56 @@ func (sys system) read(f func() ([]byte, error)) ([]byte, error) {
 	}
 }
 
+// callAs returns the word that means lab on the command line: the path of its
+// file if that is there, else its name.
+func callAs(lab *labs.Lab) string {
+	if info, err := os.Stat(lab.File); err == nil && info.Mode().IsRegular() && isPath(lab.File) {
+		return lab.File
+	}
+	return lab.Name
+}
+
 // errInterrupted ends what the user does not want to wait for any longer.
 var errInterrupted = errors.New("interrupted")
 
 func readLabFile(path string) ([]byte, error) {
 	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, usageError("%s: there is no such file\n    hint: \"netlab list\" shows the labs that ship; \"netlab up two-node\" needs no file", path)
+		hint := "\"netlab list\" shows the labs that ship; \"netlab up two-node\" needs no file"
+		if near := nearFile(path); near != "" {
+			hint = fmt.Sprintf("did you mean %s?", near)
+		}
+		return nil, usageError("%s: there is no such file\n    hint: %s", path, hint)
 	}
 	if err != nil {
 		return nil, &codeError{exitUsage, err}
 	}
 	defer f.Close()
+	if info, err := f.Stat(); err == nil && info.IsDir() {
+		return nil, usageError("%s is a directory\n    hint: name a lab file in it, such as %s", path, filepath.Join(path, "lab.yaml"))
+	}
 	data, err := io.ReadAll(io.LimitReader(f, maxLabFile+1))
 	if err != nil {
 		return nil, &codeError{exitUsage, err}
 	}
 	return data, nil
+}
+
+// nearFile returns the lab file that was probably meant by a path to nothing.
+func nearFile(path string) string {
+	dir, base := filepath.Split(path)
+	files, err := filepath.Glob(filepath.Join(dir, "*.y*ml"))
+	if err != nil {
+		return ""
+	}
+	for i := range files {
+		files[i] = filepath.Base(files[i])
+	}
+	near := nearest(base, files)
+	if near == "" {
+		return ""
+	}
+	return dir + near
 }
 
 func (sys system) unknownLab(name string) error {
@@ -102,8 +136,12 @@ func (sys system) unknownLab(name string) error {
 	if slices.Contains(up, name) {
 		return usageError("lab %q is up, but the copy of its file is gone\n    hint: name the file itself, or remove the lab with \"netlab down %s\"", name, name)
 	}
-	if info, err := os.Stat(name); err == nil && !info.IsDir() {
-		return usageError("there is no lab called %q, but a file: write ./%s", name, name)
+	switch info, err := os.Stat(name); {
+	case err != nil:
+	case info.IsDir():
+		return usageError("there is no lab called %q, but a directory\n    hint: name a lab file in it, such as ./%s", name, filepath.Join(name, "lab.yaml"))
+	default:
+		return usageError("there is no lab called %q, but a file\n    hint: write ./%s", name, name)
 	}
 	hint := "\"netlab list\" shows the labs there are; a file is a path with a / or ends in .yaml"
 	if best := nearest(name, known); best != "" {

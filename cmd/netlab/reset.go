@@ -299,7 +299,7 @@ func (o output) reset(name string, found provision.Plan, r resetReport) error {
 	for _, rule := range r.ForeignRules {
 		fmt.Fprint(o.stdout, o.paint("- rule "+rule+"\n"))
 	}
-	_, err := fmt.Fprintf(o.stdout, "lab %s is reset: %s in %.0f ms\n", name, resetResult{found, r}.undone(), r.DurationMS)
+	_, err := fmt.Fprintf(o.stdout, "lab %s is reset in %.0f ms: %s\n", name, r.DurationMS, resetResult{found, r}.undone())
 	return err
 }
 

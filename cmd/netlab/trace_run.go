@@ -85,7 +85,7 @@ func (t *tracer) one(ctx context.Context) (trace.Report, trace.Evidence, error) 
 		if down := t.sys.mustBeUp(t.lab); down != nil {
 			return r, ev, down
 		}
-		return r, ev, fmt.Errorf("%w\n    hint: netlab up %s", err, t.lab.File)
+		return r, ev, fmt.Errorf("%w\n    hint: netlab up %s", err, callAs(t.lab))
 	}
 	if err != nil {
 		return r, ev, err

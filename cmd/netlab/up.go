@@ -409,6 +409,13 @@ func down(ctx context.Context, sys system, name string, out output, wait time.Du
 	if err != nil {
 		return err
 	}
+	if done.plan.Empty() && done.processes == 0 && out.format == "text" && !out.quiet {
+		if there, err := h.Labs(); err == nil {
+			if near := nearest(name, there); near != "" && near != name {
+				fmt.Fprintf(out.stderr, "lab %s is up; did you mean that one?\n", near)
+			}
+		}
+	}
 	return out.down(name, done.plan, done.processes)
 }
 

@@ -92,7 +92,7 @@ func verifyFlags(c *cli.Context) (verify.Options, error) {
 	for name, list := range map[string]*[]verify.Group{"only": &opts.Only, "skip": &opts.Skip} {
 		for _, g := range c.StringSlice(name) {
 			if !slices.Contains(verify.Groups(), verify.Group(g)) {
-				return opts, usageError("--%s %s: there is no such group of checks\n    hint: %s", name, g, didYouMean(g, strings.Split(groupNames(), ", ")))
+				return opts, usageError("--%s %q: there is no such group of checks\n    hint: %s", name, g, didYouMean(g, strings.Split(groupNames(), ", ")))
 			}
 			*list = append(*list, verify.Group(g))
 		}
@@ -181,7 +181,7 @@ func (sys system) mustBeUp(lab *labs.Lab) error {
 		return err
 	}
 	if !slices.Contains(up, lab.Name) {
-		return fmt.Errorf("lab %s is not up\n    hint: netlab up %s", lab.Name, lab.File)
+		return fmt.Errorf("lab %s is not up\n    hint: netlab up %s", lab.Name, callAs(lab))
 	}
 	return nil
 }
