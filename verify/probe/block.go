@@ -57,7 +57,9 @@ func (r *run) exchangeAll(checks, samples []int) {
 func (r *run) exchange(block []int, slow *sync.WaitGroup) (late []int) {
 	pings, dials, stirs := split(r.tasks(block))
 	var wg sync.WaitGroup
-	tasks := r.ping(&r.lanes[0], pings, true, func() { wg.Go(func() { r.begin(dials, r.done, slow) }) }, r.done)
+	done := r.trusting(r.done)
+	defer r.watch(block)
+	tasks := r.ping(&r.lanes[0], pings, true, func() { wg.Go(func() { r.begin(dials, done, slow) }) }, done)
 	tasks = append(tasks, r.stir(&r.lanes[0], stirs, true)...)
 	wg.Wait()
 	for _, t := range tasks {
@@ -71,7 +73,7 @@ func (r *run) insist(block []int) {
 	pings, _, stirs := split(r.tasks(block))
 	var wg sync.WaitGroup
 	wg.Go(func() { r.stir(&r.lanes[3], stirs, false) })
-	r.ping(&r.lanes[0], pings, false, func() {}, r.done)
+	r.ping(&r.lanes[0], pings, false, func() {}, r.trusting(r.done))
 	wg.Wait()
 }
 

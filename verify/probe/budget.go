@@ -2,6 +2,7 @@ package probe
 
 import (
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -72,4 +73,23 @@ func parseUsed(text string) (int, error) {
 	word, _, _ := strings.Cut(lines[1], " ")
 	n, err := strconv.ParseInt(word, 16, 32)
 	return int(n), err
+}
+
+// statSum adds up a column over all processors, whose lines stand below the names
+// of the columns. What cannot be read counts as nothing.
+func statSum(path, column string) int64 {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return 0
+	}
+	lines := strings.Split(string(b), "\n")
+	at := slices.Index(strings.Fields(lines[0]), column)
+	var sum int64
+	for _, line := range lines[1:] {
+		if f := strings.Fields(line); at >= 0 && at < len(f) {
+			n, _ := strconv.ParseInt(f[at], 16, 64)
+			sum += n
+		}
+	}
+	return sum
 }

@@ -169,6 +169,7 @@ func (r *run) try(d *dialing) {
 		}
 		return
 	}
+	r.crowd.note(err)
 	outcome, detail, trouble := meaning(err)
 	if trouble != nil {
 		d.err = fmt.Errorf("connect to %s from %s: %w", d.to, d.from, trouble)

@@ -53,10 +53,13 @@ type echoes struct {
 	first  uint32 // number of list[0]: late answers to earlier pings fall below
 	batch  int
 	left   int // of the window that was sent last
+	crowd  *crowd
 	signal chan struct{}
 }
 
-func (e *echoes) init(nonce [8]byte) { e.nonce, e.signal = nonce, make(chan struct{}, 1) }
+func (e *echoes) init(nonce [8]byte, c *crowd) {
+	e.nonce, e.crowd, e.signal = nonce, c, make(chan struct{}, 1)
+}
 
 // receive takes in an answer or an error.
 func (e *echoes) receive(m message) {
@@ -295,6 +298,7 @@ func (e *echoes) sendOne(p *echo) {
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	e.crowd.note(err)
 	outcome, detail, trouble := meaning(err)
 	switch {
 	case trouble != nil:

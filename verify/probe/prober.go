@@ -80,6 +80,7 @@ func (p Prober) Probe(ctx context.Context, checks []verify.Check, report func(i 
 	wg.Go(func() { r.singles(singles) })
 	r.exchangeAll(rest, samples)
 	wg.Wait()
+	r.settleDoubts()
 	r.counted(counted)
 	r.forget(few, before)
 	r.forgetFlows()
@@ -99,6 +100,7 @@ type run struct {
 	spaces map[string]*space
 	nonce  [8]byte
 	pace   *pace
+	crowd  *crowd
 	share  int // among how many runs the neighbour tables are divided
 
 	reporting sync.Mutex
@@ -124,11 +126,11 @@ type run struct {
 func newRun(ctx context.Context, checks []verify.Check, in func(string, func() error) error, report func(int, verify.Observation, error)) *run {
 	r := &run{
 		ctx: ctx, checks: checks, in: in, report: report,
-		spaces: map[string]*space{}, pace: newPace(), nonce: newNonce(),
+		spaces: map[string]*space{}, pace: newPace(), crowd: newCrowd(), nonce: newNonce(),
 	}
 	r.servers = newServers(r.nonce)
 	for i := range r.lanes {
-		r.lanes[i].init(newNonce())
+		r.lanes[i].init(newNonce(), r.crowd)
 	}
 	return r
 }
