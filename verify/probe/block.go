@@ -60,7 +60,7 @@ func (r *run) exchange(block []int, slow *sync.WaitGroup) (late []int) {
 	done := r.trusting(r.done)
 	defer r.watch(block)
 	tasks := r.ping(&r.lanes[0], pings, true, func() { wg.Go(func() { r.begin(dials, done, slow) }) }, done)
-	tasks = append(tasks, r.stir(&r.lanes[0], stirs, true)...)
+	tasks = append(tasks, r.stir(&r.lanes[0], stirs, true, done)...)
 	wg.Wait()
 	for _, t := range tasks {
 		late = append(late, t.index)
@@ -72,7 +72,7 @@ func (r *run) exchange(block []int, slow *sync.WaitGroup) (late []int) {
 func (r *run) insist(block []int) {
 	pings, _, stirs := split(r.tasks(block))
 	var wg sync.WaitGroup
-	wg.Go(func() { r.stir(&r.lanes[3], stirs, false) })
+	wg.Go(func() { r.stir(&r.lanes[3], stirs, false, r.trusting(r.done)) })
 	r.ping(&r.lanes[0], pings, false, func() {}, r.trusting(r.done))
 	wg.Wait()
 }

@@ -3,6 +3,7 @@ package probe
 import (
 	"errors"
 	"net"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -136,7 +137,11 @@ func (r *run) settleDoubts() {
 				return
 			}
 			r.crowd.again()
-			pings, dials, _ := split(r.tasks(block))
+			alone := slices.DeleteFunc(slices.Clone(block), func(i int) bool { return !isSingle(&r.checks[i]) })
+			rest := slices.DeleteFunc(slices.Clone(block), func(i int) bool { return isSingle(&r.checks[i]) })
+			pings, dials, stirs := split(r.tasks(rest))
+			r.singles(alone, done)
+			r.stir(&r.lanes[0], stirs, false, done)
 			r.ping(&r.lanes[0], pings, false, func() {}, done)
 			r.dial(dials, done)
 			r.forget(r.spaceNames(block), before)

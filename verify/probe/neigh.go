@@ -10,6 +10,7 @@ import (
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
+	"netlab/labs"
 	"netlab/verify"
 )
 
@@ -123,7 +124,7 @@ func (r *run) searching(c *verify.Check, lost map[netip.Addr]bool) bool {
 // stir makes checks of neighbour tables: it pings, so that there are entries,
 // and reads the tables. If brief it returns those of which a ping was not
 // answered soon, and does not report them.
-func (r *run) stir(e *echoes, tasks []task, brief bool) (late []task) {
+func (r *run) stir(e *echoes, tasks []task, brief bool, done reporter) (late []task) {
 	var list []*echo
 	of := make([][]*echo, len(tasks))
 	for k, t := range tasks {
@@ -144,7 +145,10 @@ func (r *run) stir(e *echoes, tasks []task, brief bool) (late []task) {
 		for _, p := range of[k] {
 			err = errors.Join(err, p.err())
 		}
-		r.done(t, o, err)
+		if e.open(of[k]) || e.lost(of[k]) {
+			o.Outcome = labs.Timeout // somebody did not answer: what the table lacks may be for want of room
+		}
+		done(t, o, err)
 	}
 	return late
 }
@@ -154,6 +158,13 @@ func (e *echoes) open(some []*echo) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return slices.ContainsFunc(some, func(p *echo) bool { return !p.done })
+}
+
+// lost reports whether any of some pings got no answer.
+func (e *echoes) lost(some []*echo) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return slices.ContainsFunc(some, func(p *echo) bool { return p.o.Outcome == labs.Timeout })
 }
 
 // readNeighbours returns what a namespace has learned.

@@ -77,7 +77,7 @@ func (p Prober) Probe(ctx context.Context, checks []verify.Check, report func(i 
 	r.listen()
 	var wg sync.WaitGroup
 	wg.Go(func() { r.silent(quiet) }) // takes its time, whatever else goes on
-	wg.Go(func() { r.singles(singles) })
+	wg.Go(func() { r.singles(singles, r.trusting(r.done)) })
 	r.exchangeAll(rest, samples)
 	wg.Wait()
 	r.settleDoubts()

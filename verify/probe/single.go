@@ -23,7 +23,7 @@ func isSingle(c *verify.Check) bool {
 }
 
 // singles makes checks that are few, some at a time.
-func (r *run) singles(checks []int) {
+func (r *run) singles(checks []int, done reporter) {
 	slots := make(chan struct{}, mostSingles)
 	var wg sync.WaitGroup
 	for _, t := range r.tasks(checks) {
@@ -31,7 +31,7 @@ func (r *run) singles(checks []int) {
 		wg.Go(func() {
 			defer func() { <-slots }()
 			o, err := r.single(t.check)
-			r.done(t, o, err)
+			done(t, o, err)
 		})
 	}
 	wg.Wait()
