@@ -14,6 +14,7 @@
 //	bare dump RECIPE [save]   read all of it once; save: iptables-save on nodes, too
 //	bare down RECIPE          drop it and wait until the kernel has let go
 //	bare ping RECIPE          all leaves ping all leaves
+//	bare serve RECIPE         start a server in each leaf, and end them all
 //
 // It prints how many milliseconds the parts took.
 package main

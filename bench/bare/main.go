@@ -18,10 +18,13 @@ func main() {
 
 func run(args []string) error {
 	if len(args) < 2 {
-		return fmt.Errorf("usage: bare up|rules|dump|down|ping RECIPE")
+		return fmt.Errorf("usage: bare up|rules|dump|down|ping|serve RECIPE")
 	}
-	if args[0] == "rules" {
+	switch args[0] {
+	case "rules":
 		return rules(args[1])
+	case "http": // see servers
+		return answer(args[1])
 	}
 	all, err := read(args[1])
 	if err != nil {
@@ -52,6 +55,8 @@ func run(args []string) error {
 		n, size, err = dump(all, save)
 		lap("dump")
 		fmt.Printf("messages %d\nrules %d\n", n, size)
+	case "serve":
+		err = servers(all)
 	case "ping":
 		err = ping(all, lap)
 	default:
