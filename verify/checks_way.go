@@ -7,13 +7,17 @@ import (
 	"netlab/labs"
 )
 
-// partners is how many other nodes each node is paired with where one pair
-// stands for many.
-const partners = 2
+// How many other nodes each node is paired with where one pair stands for many.
+// The kernel sends an ICMP error to one destination only once a second, after the
+// first six, so little is asked for them.
+const (
+	partners    = 2
+	ttlPartners = 1
+)
 
 // somePairs calls f for one pair of pods of each node, and for one pod of each
 // node and one of each of the next nodes: every node sends and receives.
-func (b *builder) somePairs(f func(from, to *End)) {
+func (b *builder) somePairs(partners int, f func(from, to *End)) {
 	var nodes []string
 	for _, n := range b.clusterNodes() {
 		if len(b.byNode[n.Name]) > 0 {
@@ -35,7 +39,7 @@ func (b *builder) somePairs(f func(from, to *End)) {
 // ttl promises the routers that packets cross, one by one, and that the answer
 // has crossed as many.
 func (b *builder) ttl() {
-	b.somePairs(func(from, to *End) {
+	b.somePairs(ttlPartners, func(from, to *End) {
 		pairs(from, to, func(src, dst netip.Addr) {
 			if routers, ok := b.podRouters(from, to, src, dst); ok {
 				b.trail(from, to, dst, b.podTTL(from, to), routers)
@@ -121,7 +125,7 @@ func (b *builder) trail(from, to *End, dst netip.Addr, ttl uint8, routers []neti
 // that larger ones do in pieces; and the MTU of every interface.
 func (b *builder) mtu() {
 	size := b.lab.Network.PodMTU
-	b.somePairs(func(from, to *End) {
+	b.somePairs(partners, func(from, to *End) {
 		pairs(from, to, func(_, dst netip.Addr) {
 			if b.joined(from.Node, to.Node, dst) {
 				b.largest(from, to, dst, size)
