@@ -13,9 +13,9 @@ func (b *builder) pods() {
 }
 
 // mostConnections is how many connections between pods are made at most. Pings go
-// between all pairs, however many there are; with a hundred pods connections do,
+// between all pairs, however many there are; with fifty pods connections do,
 // too.
-const mostConnections = 10_000
+const mostConnections = 2_500
 
 // connects reports whether a pod connects to another one in a lab with more
 // pairs than that: every pod does to as many others as there is room for, spread

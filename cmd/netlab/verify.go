@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"netlab/labs"
+	"netlab/provision/kernel"
 	"netlab/verify"
 )
 
@@ -43,6 +45,7 @@ Examples:
 			&cli.DurationFlag{Name: "wait", Usage: "look again for up to `DURATION` at what is not well"},
 			&cli.BoolFlag{Name: "watch", Aliases: []string{"w"}, Usage: "check again and again until interrupted, and say what changes"},
 			&cli.DurationFlag{Name: "interval", Value: 2 * time.Second, Usage: "with --watch: check every `DURATION`"},
+			&cli.BoolFlag{Name: "raise-limits", Usage: "raise the host's limits of the neighbour table for as long as it takes: faster in labs of hundreds of pods (root)"},
 			&cli.BoolFlag{Name: "list", Usage: "print the checks without making them"},
 			&cli.BoolFlag{Name: "verbose", Aliases: []string{"v"}, Usage: "text with every group of checks, and why some were skipped"},
 			timingsFlag(),
@@ -73,7 +76,9 @@ Examples:
 			if c.Bool("watch") {
 				return sys.watchChecks(c.Context, lab, out, opts, c.Duration("interval"))
 			}
-			return runVerify(c.Context, sys, lab, out, opts, saves)
+			return withLimits(lab, c.Bool("raise-limits"), func() error {
+				return runVerify(c.Context, sys, lab, out, opts, saves)
+			})
 		},
 	}
 }
@@ -130,6 +135,39 @@ func runVerify(ctx context.Context, sys system, lab *labs.Lab, out output, opts 
 		return err
 	}
 	return verdict(report)
+}
+
+// withLimits does f, with the host's limits raised if that was asked for.
+func withLimits(lab *labs.Lab, raise bool, f func() error) error {
+	if len(lab.Pods) > manyPods {
+		debug.SetGCPercent(100) // a million checks are worth collecting what is not needed
+	}
+	if !raise {
+		return f()
+	}
+	restore, err := kernel.RaiseNeighbourLimits(neighbourPairs(lab))
+	if err != nil {
+		return err
+	}
+	err = f()
+	return errors.Join(err, restore())
+}
+
+// manyPods is from when on verify rather saves memory than time.
+const manyPods = 200
+
+// neighbourPairs is how many entries there may be if everybody knows everybody
+// on the same bridge, and every pod and node what they pass on the way.
+func neighbourPairs(lab *labs.Lab) int {
+	on := map[string]int{}
+	for _, p := range lab.Pods {
+		on[p.Node]++
+	}
+	entries := len(lab.Nodes)*len(lab.Nodes) + 4*len(lab.Pods)
+	for _, n := range on {
+		entries += n * n
+	}
+	return entries
 }
 
 // check makes the checks of a lab that is up.
