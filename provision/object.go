@@ -124,6 +124,7 @@ type Condition string
 const (
 	Sound   Condition = ""        // a namespace of ours
 	Remains Condition = "remains" // an empty file that a crash left under one of our names
+	Double  Condition = "double"  // the namespace that has another name of the lab
 	Foreign Condition = "foreign" // something that nothing witnesses as ours
 )
 
@@ -146,7 +147,11 @@ func (n Namespace) Attrs() []Attr {
 }
 
 func (n Namespace) recreate(old Object) string {
-	if o := old.(Namespace); o.Condition != n.Condition {
+	switch o := old.(Namespace); {
+	case o.Condition == n.Condition:
+	case o.Condition == Double:
+		return "it is the namespace of another name"
+	default:
 		return "the file is no namespace"
 	}
 	return ""

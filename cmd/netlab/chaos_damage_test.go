@@ -304,6 +304,7 @@ func (v vandal) namespace() damage {
 	return pick(v.rng,
 		damage{"ip netns del " + ns, lost},
 		damage{"umount " + file, lost},
+		damage{fmt.Sprintf("umount %s; mount --bind /run/netns/%s %s", file, v.ns(), file), lost},
 		damage{"ip netns del " + ns + "; touch " + file, lost},
 		damage{"touch /run/netns/" + v.lab.Name + ".crashed", nil},
 		damage{fmt.Sprintf("ip netns add %s.more; ip -n %s.more link set lo alias netlab:%s:node:more", v.lab.Name, v.lab.Name, v.lab.Name), nil},

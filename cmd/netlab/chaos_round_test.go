@@ -107,6 +107,7 @@ func (c *chaos) round(seed uint64) {
 		c.newLab()
 	}
 	c.count.rounds++
+	c.told = append(append(c.told, c.story...), "-- and up")
 	c.story = nil
 	switch n := c.rng.IntN(100); {
 	case n < 35:

@@ -40,7 +40,7 @@ type chaosCount struct {
 // touched, no connection lost that could be kept, and nothing left by down.
 func TestPrivilegedChaos(t *testing.T) {
 	requireRoot(t)
-	c := &chaos{t: t, name: fmt.Sprintf("t%d-chaos", os.Getpid()), golden: map[string]map[string]string{}, servers: map[string]*echoServer{}}
+	c := &chaos{t: t, name: fmt.Sprintf("t%d-c%d", os.Getpid(), *chaosSeed%100000), golden: map[string]map[string]string{}, servers: map[string]*echoServer{}}
 	c.setUpBystanders()
 	begun := time.Now()
 	defer func() {
@@ -77,7 +77,8 @@ type chaos struct {
 	up      bool
 	conns   []openConn
 	servers map[string]*echoServer // of the lab's pods
-	story   []string
+	story   []string               // of this round
+	told    []string               // of the rounds of this lab before
 
 	bystander *labs.Lab
 	guard     []openConn // connections of the bystander
@@ -101,7 +102,7 @@ func (c *chaos) say(format string, args ...any) {
 func (c *chaos) fault(counter *int, format string, args ...any) {
 	*counter++
 	c.t.Errorf("round %d (again with -chaos-seed %d -chaos %d): %s\nafter\n    %s\nwith the lab\n%s",
-		c.seed, c.first, c.seed-c.first+1, fmt.Sprintf(format, args...), strings.Join(c.story, "\n    "), c.world.text(c.name))
+		c.seed, c.first, c.seed-c.first+1, fmt.Sprintf(format, args...), strings.Join(append(slices.Clone(c.told), c.story...), "\n    "), c.world.text(c.name))
 }
 
 // setUpBystanders makes what must not be touched: another lab with connections,
@@ -241,7 +242,7 @@ func (c *chaos) newLab() {
 	c.file, _ = writeLab(c.t, "name: x\nnodes: [{name: a}]\n")
 	c.write(newWorld(c.rng, c.name))
 	c.t.Cleanup(c.tearDown)
-	c.story = []string{"up"}
+	c.told, c.story = nil, []string{"up"}
 	c.netlab("up", c.file, "-q")
 	c.up = true
 	c.reconnect()

@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"slices"
 	"time"
 
@@ -200,7 +202,11 @@ func (r resetter) run(ctx context.Context) (resetResult, error) {
 	}
 	out.clock.start("forget")
 	for _, ns := range spaces {
-		if err := r.h.Forget(ns); err != nil {
+		err := r.h.Forget(ns)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // it was no part of the lab, and is gone
+		}
+		if err != nil {
 			return resetResult{}, fmt.Errorf("forget what was learned in %s: %w", ns, err)
 		}
 	}

@@ -59,6 +59,7 @@ func (h *Host) Observe(ctx context.Context, want provision.State) (provision.Sta
 		return provision.State{}, err
 	}
 
+	undouble(views, w)
 	var objects []provision.Object
 	byName := map[string]*view{}
 	secondary := map[provision.Key]bool{}
@@ -168,6 +169,7 @@ type view struct {
 	rulesets   []provision.Object
 
 	secondary map[provision.Key]bool // addresses that are
+	inode     uint64                 // of a namespace that is ours
 }
 
 // look reads the namespace called name, all but the text of its rules. It
@@ -217,6 +219,7 @@ func (h *Host) look(t *tour, name string, w wish, held *heldFiles) (*view, error
 		}
 		return nil, nil
 	}
+	v.inode = sp.inode
 	sp.learn(v.devices)
 	h.vouch(sp)
 	if err := v.read(sp.conn, w); err != nil {
@@ -250,6 +253,30 @@ func (h *Host) look(t *tour, name string, w wish, held *heldFiles) (*view, error
 	ns.Names = namesLinked(name, h.dir.etcOf(name))
 	v.objects[0] = ns
 	return v, nil
+}
+
+// undouble leaves a namespace that several names stand for to the one that its
+// mark says, or to the first: somebody has mounted it in place of others.
+func undouble(views []*view, w wish) {
+	owner := map[uint64]*view{}
+	marked := func(v *view) bool {
+		o, ok := w.state.Get(provision.Namespace{Name: v.name}.Key())
+		return ok && o.(provision.Namespace).Mark == v.byName["lo"].alias
+	}
+	for _, v := range views {
+		if v != nil && v.inode != 0 && (owner[v.inode] == nil || marked(v) && !marked(owner[v.inode])) {
+			owner[v.inode] = v
+		}
+	}
+	for i, v := range views {
+		if v != nil && v.inode != 0 && owner[v.inode] != v {
+			mark := v.byName["lo"].alias
+			views[i] = &view{
+				name: v.name, cabled: map[string]bool{}, secondary: map[provision.Key]bool{},
+				objects: []provision.Object{provision.Namespace{Name: v.name, Mark: mark, Condition: provision.Double}},
+			}
+		}
+	}
 }
 
 // glance finds out whether a namespace is ours, and no more.
