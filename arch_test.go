@@ -33,6 +33,7 @@ var imports = map[string][]string{
 	"bench/bare":           {}, // knows nothing of netlab
 	"labtest":              {"labs", "provision", "provision/kernel", "provision/netns", "provision/runtime", "verify", "verify/probe"},
 	"examples":             {}, // they run the program
+	"vagrant":              {},
 	"examples/go-test":     {},
 	"cmd/netlab": {
 		"graph", "labs", "provision", "provision/kernel", "provision/netfilter", "provision/netns", "provision/runfile", "provision/runtime",
