@@ -22,12 +22,6 @@ const (
 	TopicProcesses  Topic = "supervision" // what holds pods, and who looks after containers
 )
 
-// topicGroups says which group has the checks of a topic.
-var topicGroups = map[Topic]Group{
-	TopicLinks: Links, TopicMTU: MTU, TopicNeighbours: ARP, TopicRoutes: Routes, TopicFDB: FDB, TopicRules: Rules,
-	TopicSysctls: Sysctls, TopicFiles: Names, TopicUplink: External, TopicProcesses: Containers,
-}
-
 // state adds the checks that what stands in each namespace is what the lab
 // file says: nothing missing, nothing changed, nothing added that up would
 // remove.

@@ -39,7 +39,7 @@ func (r *run) converseFor(d *dialing, c *verify.Check, fd int, gap time.Duration
 	err := unix.Connect(fd, sockaddr(d.to))
 	file := os.NewFile(uintptr(fd), string(c.Kind))
 	defer file.Close()
-	if err != nil && err != unix.EINPROGRESS {
+	if err != nil && !errors.Is(err, unix.EINPROGRESS) {
 		return verify.Answer{}, err
 	}
 	conn, cerr := file.SyscallConn()
