@@ -38,7 +38,7 @@ echo == by force
 netlab reset busy web --hard; compare; netlab plan busy --exit-code
 netlab reset busy --hard -q; compare; netlab plan busy --exit-code
 netlab down busy -q
-wait; ps ax | grep -c '[s]leep'`)
+wait; pgrep -cx sleep`)
 	out = regexp.MustCompile(`in \d+ ms`).ReplaceAllString(out, "in 0 ms")
 	want := `== all
 ~ link busy.web/eth0: mtu is 1300, lab says 1450
