@@ -5,7 +5,7 @@ LINT := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
 # What labs need, and what the tests look at them with.
 RUN_PACKAGES := iptables iproute2
-TEST_PACKAGES := $(RUN_PACKAGES) gcc libc6-dev iputils-ping curl conntrack tcpdump netcat-openbsd jq procps zsh fish uidmap libxml2-utils
+TEST_PACKAGES := $(RUN_PACKAGES) gcc libc6-dev iputils-ping curl conntrack nftables tcpdump netcat-openbsd jq procps zsh fish uidmap libxml2-utils
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,6 +32,10 @@ ROUNDS ?= 1000
 SEED ?= 0
 chaos: deps ## break labs at random and see them mended: ROUNDS=1000 SEED=0 (needs root)
 	$(GO) test ./cmd/netlab -count=1 -timeout 0 -v -run TestPrivilegedChaos -chaos $(ROUNDS) -chaos-seed $(SEED)
+
+RUNS ?= 500
+soak: deps ## verify good labs while all processors are busy: RUNS=500 (needs root)
+	$(GO) test ./cmd/netlab -count=1 -timeout 0 -v -run TestPrivilegedSoak -soak $(RUNS)
 
 # How often each program is run, and what else bench takes: QUICK=1 for small labs
 # only, ONLY=build,pings for some parts, HISTORY=1 to add a line to docs/performance.md.
@@ -64,4 +68,4 @@ lint: ## gofmt, go vet and golangci-lint
 clean: ## remove what was built
 	rm -rf bin
 
-.PHONY: help build demo test test-vm bench bench-compare deps run-deps chaos golden fuzz lint clean
+.PHONY: help build demo test test-vm bench bench-compare deps run-deps chaos soak golden fuzz lint clean

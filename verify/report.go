@@ -49,6 +49,16 @@ func (r *Report) Again(ctx context.Context, p Prober, todo []int) (passed int) {
 	return passed
 }
 
+// Unsure turns failures that may come from something else than the lab into
+// checks that could not be made, for a reason.
+func (r *Report) Unsure(failed []int, why string) {
+	for _, i := range failed {
+		if res := &r.Results[i]; res.Verdict == Fail {
+			res.Verdict, res.Reason = Error, res.Reason+"; but "+why
+		}
+	}
+}
+
 // Counts are how many checks have each verdict.
 type Counts struct{ Passed, Failed, Errors, Skipped int }
 

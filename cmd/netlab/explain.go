@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"encoding/hex"
@@ -22,6 +23,7 @@ import (
 	"netlab/trace/capture"
 	"netlab/verify"
 	"netlab/verify/explain"
+	"netlab/verify/probe"
 )
 
 // explainFailures says why checks of a lab that is up failed, where any did.
@@ -59,17 +61,25 @@ func explainOn(ctx context.Context, h host, lab *labs.Lab, report *verify.Report
 			return err
 		}
 		short, cancel := context.WithTimeout(ctx, againTimeout)
+		full := tablesFull()
 		passed := report.Again(short, prober(h, lab), open)
 		cancel()
-		if passed == 0 {
-			return nil
-		}
+		report.Obstacle = cmp.Or(obstacle(full), report.Obstacle)
 		if report.Counts().Well() {
 			report.Explanations = nil
 			return nil
 		}
+		if passed == 0 && report.Obstacle == "" {
+			return nil
+		}
 	}
-	return nil
+	if report.Obstacle == "" {
+		return nil
+	}
+	// What the host lost says nothing about the lab.
+	open, err := explainOnce(ctx, h, lab, report)
+	report.Unsure(open, report.Obstacle)
+	return err
 }
 
 // explainOnce explains failures, and returns those that nothing explains.
@@ -85,38 +95,23 @@ func explainOnce(ctx context.Context, h host, lab *labs.Lab, report *verify.Repo
 	return explain.Failures(ctx, report, subject, eyes{h})
 }
 
-// obstacle says what of the host may have lost packets since the neighbour
+// obstacle says what of the host may have lost packets since its neighbour
 // tables were full so often, "" if nothing.
 func obstacle(before int) string {
-	if n := tablesFull() - before; n > 0 {
-		return fmt.Sprintf("the kernel's neighbour table, which all namespaces share, was full %d times while the checks were made (net.ipv4.neigh.default.gc_thresh3)", n)
+	if n := tablesFull() - before; n > 0 && before >= 0 {
+		return fmt.Sprintf("the kernel's neighbour table, which all namespaces of the host share, was full %d times while the checks were made (net.ipv4.neigh.default.gc_thresh3)", n)
 	}
 	return ""
 }
 
 // tablesFull returns how often a neighbour table of the host was full since it
-// booted. Only the host's own network namespace shows it.
+// booted, -1 if that is not known.
 func tablesFull() int {
-	total := 0
-	for _, name := range []string{"arp_cache", "ndisc_cache"} {
-		data, err := os.ReadFile("/proc/net/stat/" + name)
-		if err != nil {
-			continue
-		}
-		column := -1
-		for line := range strings.Lines(string(data)) { // a line for each processor
-			words := strings.Fields(line)
-			if column < 0 {
-				column = slices.Index(words, "table_fulls")
-				continue
-			}
-			if column >= 0 && column < len(words) {
-				n, _ := strconv.ParseInt(words[column], 16, 64)
-				total += int(n)
-			}
-		}
+	n, err := probe.TablesFull()
+	if err != nil {
+		return -1
 	}
-	return total
+	return n
 }
 
 // notRunning lists the containers that do not run and should.

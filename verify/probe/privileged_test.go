@@ -2,6 +2,7 @@ package probe_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"net"
 	"net/netip"
@@ -382,5 +383,34 @@ func TestPrivilegedNoNamespace(t *testing.T) {
 	err := probe.New().Probe(t.Context(), checks, func(i int, _ verify.Observation, err error) { failed[i] = err != nil })
 	if want := []bool{true, true, true, false, true, true}; err != nil || !slices.Equal(failed, want) {
 		t.Errorf("not possible: %v (%v), want %v", failed, err, want)
+	}
+}
+
+// TestPrivilegedTablesFull compares how often neighbour tables were full with
+// what ip says of them.
+func TestPrivilegedTablesFull(t *testing.T) {
+	before, err := probe.TablesFull()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := exec.CommandContext(t.Context(), "ip", "-s", "-j", "ntable", "show").Output()
+	if err != nil {
+		t.Skip("ip cannot tell: ", err)
+	}
+	var tables []struct {
+		TableFulls *int `json:"table_fulls"`
+	}
+	if err := json.Unmarshal(out, &tables); err != nil {
+		t.Skip("ip cannot tell: ", err)
+	}
+	said, known := 0, false
+	for _, x := range tables {
+		if x.TableFulls != nil {
+			said, known = said+*x.TableFulls, true
+		}
+	}
+	after, err := probe.TablesFull()
+	if err != nil || known && (said < before || said > after) {
+		t.Errorf("tables were full %d to %d times (%v), ip says %d", before, after, err, said)
 	}
 }
