@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -129,6 +130,9 @@ func (a *alarms) check(t *testing.T) {
 	}
 }
 
+// faultsOfLab is how many faults one lab has, one after the other.
+const faultsOfLab = 10
+
 // slow are groups that wait long for what does not come and that other groups
 // stand for.
 const slow = "ttl,mtu,external,nat"
@@ -140,10 +144,16 @@ func TestPrivilegedExplains(t *testing.T) {
 	requireRoot(t)
 	seen := alarms{sounded: map[string]bool{}}
 	var all sync.WaitGroup
-	for name, tables := range map[string][]faultCase{
+	for kind, tables := range map[string][]faultCase{
 		"links": linkFaults, "tunnels": tunnelFaults, "tables": tableFaults, "rules": ruleFaults, "people": peopleFaults, "flat": flatFaults, "routed": routedFaults, "six": sixFaults, "none": noneFaults,
 	} {
-		all.Go(func() { t.Run(name, func(t *testing.T) { explainFaults(t, name, tables, &seen) }) })
+		part := 0
+		for some := range slices.Chunk(tables, faultsOfLab) {
+			part++
+			name := fmt.Sprintf("%s%d", kind, part)
+			text := cmp.Or(explainLabs[kind], explainLab)
+			all.Go(func() { t.Run(name, func(t *testing.T) { explainFaults(t, name, text, some, &seen) }) })
+		}
 	}
 	all.Wait()
 	if !t.Failed() {
@@ -152,11 +162,7 @@ func TestPrivilegedExplains(t *testing.T) {
 }
 
 // explainFaults does each of some faults to a lab.
-func explainFaults(t *testing.T, name string, tables []faultCase, seen *alarms) {
-	text := explainLab
-	if own, ok := explainLabs[name]; ok {
-		text = own
-	}
+func explainFaults(t *testing.T, name, text string, tables []faultCase, seen *alarms) {
 	file, lab := writeLab(t, strings.ReplaceAll(text, "LAB", fmt.Sprintf("t%d-x-%s", os.Getpid(), name)))
 	bringUp(t, file, lab)
 	must(t, exitOK, "verify", file, "--wait", "20s")
