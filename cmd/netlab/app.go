@@ -17,17 +17,17 @@ of a lab that is up, or the name of one that ships (netlab list).`
 // newApp returns the command line of netlab.
 func newApp(sys system) *cli.App {
 	app := &cli.App{
-		Name:            "netlab",
-		Usage:           "Kubernetes networking on plain kernel objects, from one file",
-		Writer:          sys.forPeople(sys.stdout, "text"),
-		ErrWriter:       sys.stderr,
-		HideVersion:     true,
-		HideHelpCommand: true,
-		ExitErrHandler:  func(*cli.Context, error) {}, // run decides the exit code, nobody else
-		OnUsageError:    badUsage,
-		Flags:           []cli.Flag{cli.HelpFlag}, // the library leaves it out where there is a help command
-		Action:          noCommand,
-		Commands:        []*cli.Command{superviseCommand()},
+		Name:           "netlab",
+		Usage:          "Kubernetes networking on plain kernel objects, from one file",
+		Writer:         sys.forPeople(sys.stdout, "text"),
+		ErrWriter:      sys.stderr,
+		HideVersion:    true,
+		HideHelp:       true,
+		ExitErrHandler: func(*cli.Context, error) {}, // run decides the exit code, nobody else
+		OnUsageError:   badUsage,
+		Flags:          []cli.Flag{helpFlag()},
+		Action:         noCommand,
+		Commands:       []*cli.Command{superviseCommand()},
 	}
 	for _, g := range commandGroups(sys) {
 		for _, c := range g.commands {
@@ -38,10 +38,18 @@ func newApp(sys system) *cli.App {
 	for _, c := range app.Commands {
 		notNegative(c)
 		c.OnUsageError = badUsage
-		c.HideHelpCommand = true
+		c.HideHelp = true
+		c.Flags = append(slices.Clip(c.Flags), helpFlag())
 		sys.needWorld(c)
 	}
 	return app
+}
+
+// helpFlag is --help of one command. The library would give all of them the one
+// that it has, and write into it whenever it reads a command line: not for two of
+// them at once in one process.
+func helpFlag() cli.Flag {
+	return &cli.BoolFlag{Name: "help", Aliases: []string{"h"}, Usage: "show help", DisableDefaultText: true}
 }
 
 // commandGroups are the commands as help lists them. A new command finds its

@@ -108,11 +108,11 @@ func (h *helpText) command(c *cli.Command) {
 	}
 	var flags [][2]string
 	for _, f := range c.VisibleFlags() {
-		if f.Names()[0] != cli.HelpFlag.Names()[0] {
+		if f.Names()[0] != "help" {
 			flags = append(flags, flagHelp(f))
 		}
 	}
-	flags = append(flags, flagHelp(cli.HelpFlag))
+	flags = append(flags, flagHelp(helpFlag()))
 	h.section("Flags")
 	h.list(flags, longest(flags))
 }
