@@ -2,9 +2,12 @@ package labs
 
 import (
 	"bytes"
+	"maps"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -137,4 +140,61 @@ func FuzzTidy(f *testing.F) {
 		f.Add(data)
 	}
 	f.Fuzz(func(t *testing.T, data []byte) { checkTidy(t, "fuzz", data) })
+}
+
+// TestTidyMutants holds Tidy to its word for files with a few letters changed:
+// most are no YAML any more, and the others are unusual.
+func TestTidyMutants(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	files := labFiles(t)
+	names := slices.Sorted(maps.Keys(files))
+	const letters = " \n-:#[]{},&*!|>\"'ab?%\t"
+	for range 300 {
+		name := names[rng.IntN(len(names))]
+		data := slices.Clone(files[name])
+		for range 1 + rng.IntN(3) {
+			if len(data) < 2 {
+				break
+			}
+			i, letter := rng.IntN(len(data)), letters[rng.IntN(len(letters))]
+			switch rng.IntN(3) {
+			case 0:
+				data[i] = letter
+			case 1:
+				data = slices.Delete(data, i, i+1)
+			default:
+				data = slices.Insert(data, i, letter)
+			}
+		}
+		checkTidy(t, name+" changed to:\n"+string(data)+"\n", data)
+	}
+}
+
+// TestShippedNameTheirSchema wants the first line of every lab file of the
+// repository to name the schema by a path that leads to it.
+func TestShippedNameTheirSchema(t *testing.T) {
+	for _, pattern := range []string{"*.yaml", "../examples/*/*.yaml", "../examples/*.yaml"} {
+		files, err := filepath.Glob(pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, file := range files {
+			data, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if lab, _ := Load(file, data); lab == nil {
+				continue // a workflow, or a lab that is broken on purpose
+			}
+			first, _, _ := strings.Cut(string(data), "\n")
+			schema, ok := strings.CutPrefix(first, "# yaml-language-server: $schema=")
+			if !ok {
+				t.Errorf("%s: the first line names no schema", file)
+				continue
+			}
+			if named, err := os.ReadFile(filepath.Join(filepath.Dir(file), schema)); err != nil || !bytes.Contains(named, []byte(SchemaID)) {
+				t.Errorf("%s: %s is not the schema (%v)", file, schema, err)
+			}
+		}
+	}
 }

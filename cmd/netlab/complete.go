@@ -60,6 +60,7 @@ var fits = map[string]func(t *typed) []candidate{
 	"PREFIX":    (*typed).prefixes,
 	"FILE":      (*typed).files,
 	"DIR":       files,
+	"DIRECTORY": files,
 	"CMD":       files,
 	"ARG":       files,
 	"DETAILS":   (*typed).details,
@@ -69,6 +70,8 @@ var fits = map[string]func(t *typed) []candidate{
 	"BYTES":     nil,
 	"N":         nil,
 	"PATH":      nil,
+
+	"FORMAT=FILE": files,
 }
 
 func files(*typed) []candidate { return []candidate{{value: anyFile}} }
