@@ -252,6 +252,8 @@ func verifyInstances(c *cli.Context, sys system) error {
 		return err
 	}
 	switch f := c.String("output"); {
+	case c.IsSet("save"):
+		return usageError("--save holds the report of one lab\n    hint: -o json holds all of them")
 	case c.Bool("list"):
 		return usageError("--list needs no instances: they are all the same")
 	case f != "text" && f != "json":

@@ -13,6 +13,7 @@ import (
 
 	"netlab/provision/netns"
 	"netlab/provision/runfile"
+	"netlab/provision/runtime"
 )
 
 // runDir is the directory in which netlab keeps what it must know about labs
@@ -261,6 +262,7 @@ func (h *Host) RemoveRunDir(lab string) error {
 	if err := checkLab(lab); err != nil {
 		return err
 	}
+	runtime.RemoveGroups(lab)
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	unlock, err := netns.Lock()

@@ -175,10 +175,7 @@ func EndSupervisor(ctx context.Context, dir Dir, lab string) (int, error) {
 	if ended += left; err != nil {
 		return ended, err
 	}
-	if root := pidsRoot(); root != "" {
-		removeGroups(groupPath(root, lab))
-		_ = os.Remove(groupPath(root, "")) // unless another lab has one
-	}
+	RemoveGroups(lab)
 	return ended, errors.Join(os.RemoveAll(filepath.Join(string(dir), "containers")), os.RemoveAll(filepath.Join(string(dir), "supervisor")))
 }
 

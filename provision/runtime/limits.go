@@ -44,6 +44,36 @@ func joinLimits(s spec) (limits, error) {
 	return limits{group: true}, nil
 }
 
+// peopleGroup is the control group of what people run in a namespace, beside
+// those of containers. No container is called so.
+const peopleGroup = ".exec"
+
+// Confine puts this process, and with it what it becomes and starts, into the
+// control group of the commands that people run in a network namespace of a
+// lab: all of them together can have no more tasks than a container. Where the
+// host does not let it make a group it changes nothing.
+func Confine(lab, ns string) { confineTo(lab, ns, peopleGroup) }
+
+func confineTo(lab, ns, name string) {
+	root := pidsRoot()
+	if root == "" {
+		return
+	}
+	group := groupPath(root, lab, ns, name)
+	if makeGroup(root, group) != nil || os.WriteFile(filepath.Join(group, "pids.max"), []byte(strconv.Itoa(maxTasks)), 0) != nil {
+		return
+	}
+	_ = os.WriteFile(filepath.Join(group, "cgroup.procs"), []byte("0"), 0)
+}
+
+// RemoveGroups removes the control groups of a lab in which nothing runs.
+func RemoveGroups(lab string) {
+	if root := pidsRoot(); root != "" {
+		removeGroups(groupPath(root, lab))
+		_ = os.Remove(groupPath(root, "")) // unless another lab has one
+	}
+}
+
 // apply sets on this thread's process what no control group does. It counts all
 // processes of the user, on the whole host.
 func (l limits) apply() error {
@@ -110,9 +140,16 @@ func makeGroup(root, group string) error {
 	dir := root
 	for _, name := range strings.Split(rel, "/") {
 		control := filepath.Join(dir, "cgroup.subtree_control")
-		if on, err := os.ReadFile(control); err == nil && !containsWord(string(on), " ", "pids") {
-			if err := os.WriteFile(control, []byte("+pids"), 0); err != nil {
-				return err
+		if on, err := os.ReadFile(control); err == nil {
+			if !containsWord(string(on), " ", "pids") {
+				if err := os.WriteFile(control, []byte("+pids"), 0); err != nil {
+					return err
+				}
+			}
+			// Groups beside each other then share the processors equally, however
+			// many tasks they have. Where that is not to be had, so be it.
+			if !containsWord(string(on), " ", "cpu") {
+				_ = os.WriteFile(control, []byte("+cpu"), 0)
 			}
 		}
 		dir = filepath.Join(dir, name)
