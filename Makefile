@@ -22,6 +22,9 @@ test: deps ## install what the tests need and run all of them
 test-vm: ## run the tests on the kernel in a virtual machine with Debian's own
 	scripts/vm.sh
 
+test-vm-provision: ## run the scripts of vagrant/ in a virtual machine with Debian's own kernel
+	MINUTES=15 scripts/vm.sh ./vagrant
+
 deps:
 	@scripts/deps.sh $(TEST_PACKAGES)
 

@@ -22,7 +22,7 @@ minutes=${MINUTES:-60}
 # What the machine is made of, besides what `make test` uses.
 host_packages=(qemu-system-x86 cpio kmod)
 guest_packages=(bash dash hostname coreutils findutils grep sed mawk util-linux mount procps kmod libc-bin
-    iproute2 iptables nftables iputils-ping curl conntrack tcpdump netcat-openbsd jq tar gzip)
+    iproute2 iptables nftables iputils-ping curl conntrack tcpdump netcat-openbsd jq tar gzip passwd uidmap libpam-modules)
 
 say() { printf '== %s\n' "$*"; }
 fail() { printf '%s\n' "$*" >&2; exit 1; }
@@ -75,12 +75,17 @@ copy() {
 {
     dpkg -L "${guest_packages[@]}" | grep -vE '^/usr/share/|^/(\.|usr(/[a-z0-9]+)?|[a-z0-9]+)$'
     find /usr/bin /usr/sbin -lname '/etc/alternatives/*'
-    find /etc/alternatives /etc/iproute2 /etc/{protocols,services,ethertypes,nsswitch.conf,passwd,group} 2>/dev/null || true
+    find /etc/alternatives /etc/iproute2 /etc/pam.d /etc/skel /etc/default/useradd \
+        /etc/{protocols,services,ethertypes,nsswitch.conf,passwd,group,login.defs,shells} 2>/dev/null || true
 } >"$work/files"
 copy <"$work/files"
 # Shared libraries, of the programs and of their plug-ins.
 find "$root/usr" -type f \( -perm -100 -o -name '*.so*' \) -printf '/usr/%P\n' | { xargs ldd 2>/dev/null || true; } |
     grep -oE '/[^ :]+\.so[^ :]*' | sort -u | while IFS= read -r f; do echo "$f"; readlink -f "$f"; done | copy
+# What is in the folder that Vagrant shares.
+mkdir -p "$root/opt/netlab/bin"
+cp -a vagrant go.mod "$root/opt/netlab"
+ln -s /tests/netlab "$root/opt/netlab/bin/netlab"
 mv "$work/lib/modules" "$root/lib/modules"
 depmod -b "$root" "$release" 2>&1 | grep -v 'modules.builtin.modinfo' || true
 install -m 755 scripts/vm/init "$root/init"
