@@ -101,21 +101,29 @@ func TestPrivilegedPlanted(t *testing.T) {
 	if err := os.WriteFile(victim, []byte("precious"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	link := filepath.Join(netns.EtcDir, "ktplant.a")
-	hosts := filepath.Join(b.h.RunDir("ktplant"), "etc", "hosts")
-	for path, target := range map[string]string{link: filepath.Dir(victim), hosts: victim} {
+	plant := func(path, target string) {
+		t.Helper()
 		if err := errors.Join(os.Remove(path), os.Symlink(target, path)); err != nil {
 			t.Fatal(err)
 		}
-		_, _, err := provision.Converge(b.ctx, b.h, want, provision.Options{})
-		if err == nil || !strings.Contains(err.Error(), path) {
-			t.Errorf("planted %s: %v", path, err)
-		}
-		if err := os.Remove(path); err != nil {
-			t.Error(err)
-		}
-		b.converge(want)
-		b.settled(want)
+	}
+	link := filepath.Join(netns.EtcDir, "ktplant.a")
+	plant(link, filepath.Dir(victim))
+	if _, _, err := provision.Converge(b.ctx, b.h, want, provision.Options{}); err == nil || !strings.Contains(err.Error(), link) {
+		t.Errorf("planted %s: %v", link, err)
+	}
+	if err := os.Remove(link); err != nil {
+		t.Fatal(err)
+	}
+	b.converge(want)
+	b.settled(want)
+	// In a directory of netlab's own, what is planted is replaced.
+	hosts := filepath.Join(b.h.RunDir("ktplant"), "etc", "hosts")
+	plant(hosts, victim)
+	b.converge(want)
+	b.settled(want)
+	if fi, err := os.Lstat(hosts); err != nil || !fi.Mode().IsRegular() {
+		t.Errorf("%s is %v, %v", hosts, fi.Mode(), err)
 	}
 	if got, _ := os.ReadFile(victim); string(got) != "precious" {
 		t.Errorf("the file behind the symlink is now %q", got)

@@ -27,10 +27,11 @@ func (h *Host) Lock(ctx context.Context, lab string, timeout time.Duration) (unl
 	path := filepath.Join(h.dir.lab(lab), "lock")
 	deadline := time.Now().Add(timeout)
 	for {
-		if err := h.dir.make(lab); err != nil {
-			return nil, err
+		err := h.dir.make(lab)
+		var f *os.File
+		if err == nil {
+			f, err = tryLock(path)
 		}
-		f, err := tryLock(path)
 		switch {
 		case err == nil:
 			return func() { f.Close() }, nil

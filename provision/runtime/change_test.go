@@ -243,7 +243,7 @@ func TestPrivilegedNoExec(t *testing.T) {
 	if out, err := l.in("n", "ping", "-c", "1", "-W", "2", "10.244.1.2"); err != nil {
 		t.Errorf("the network does not work: %s %v", out, err)
 	}
-	l.must("up", "-q", l.file)
+	l.must("up", "-q", "--allow-users", l.file)
 	l.until("the command, now", func() string {
 		if _, err := os.Stat(mark); err != nil {
 			return err.Error()

@@ -90,7 +90,7 @@ func TestPrivilegedContainer(t *testing.T) {
       - {name: side, command: [sh, -c, "echo $0 $A; exec sleep 1d", zero], env: {A: "b c"}, workingDir: /usr}
       - {name: root, command: [sleep, 1d], user: 0}
   - {name: client, node: n}
-`))
+`), "--allow-users")
 	exec := func(container string, argv ...string) string {
 		t.Helper()
 		return l.must(append([]string{"exec", l.name, "web", "-c", container, "--"}, argv...)...)
