@@ -64,7 +64,7 @@ func TestPrivilegedKilled(t *testing.T) {
 						t.Fatalf("down left %v after\n%s", left, strings.Join(story, "\n"))
 					}
 				}
-				child(t, "up", file, "-q")
+				story = append(story, child(t, "up", file))
 				child(t, "plan", file, "--exit-code")
 				if t.Failed() {
 					t.Fatalf("after\n%s", strings.Join(story, "\n"))
@@ -74,13 +74,15 @@ func TestPrivilegedKilled(t *testing.T) {
 	}
 }
 
-// child runs netlab in a process of its own: several in this one would share
-// what the libraries keep.
-func child(t *testing.T, args ...string) {
+// child runs netlab in a process of its own: it can be killed. It
+// returns what that printed.
+func child(t *testing.T, args ...string) string {
 	t.Helper()
-	if out, err := exec.Command("netlab", args...).CombinedOutput(); err != nil {
+	out, err := exec.Command("netlab", args...).CombinedOutput()
+	if err != nil {
 		t.Errorf("netlab %s: %v\n%s", strings.Join(args, " "), err, out)
 	}
+	return string(out)
 }
 
 // killAfter starts netlab and kills it, and reports whether it was still at

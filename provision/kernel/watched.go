@@ -101,8 +101,8 @@ func (h *Host) watch(proc *procSys, c *conn, v *view, w wish, known []provision.
 		return nil, err
 	}
 	for _, d := range v.devices {
-		if !w.claimed[provision.Link{NS: v.name, Name: d.name}.Key()] {
-			continue // it goes
+		if d.kind != "veth" && !w.claimed[provision.Link{NS: v.name, Name: d.name}.Key()] {
+			continue // it goes; the end of a cable may get another name, and keeps them
 		}
 		suspects = append(suspects, d.suspects(v.name, values)...)
 	}
