@@ -20,8 +20,13 @@ func TestMain(m *testing.M) {
 	if code, ok := netns.Main(os.Args); ok {
 		os.Exit(code)
 	}
+	// Programs that look for races sleep for a second before they end.
+	os.Setenv(raceOptions, "atexit_sleep_ms=0")
 	testscript.Main(cleaning{m}, map[string]func(){"netlab": main})
 }
+
+// raceOptions is the variable with the options of the race detector.
+const raceOptions = "GORACE"
 
 // atEnd is done when all tests are over.
 var atEnd []func()
@@ -50,6 +55,7 @@ func TestScript(t *testing.T) {
 		},
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("PATH", e.Getenv("PATH")+":/usr/sbin:/sbin")
+			e.Setenv(raceOptions, os.Getenv(raceOptions))
 			return nil
 		},
 	})

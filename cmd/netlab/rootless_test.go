@@ -105,7 +105,7 @@ func (p *person) command(args ...string) *exec.Cmd {
 	words := append(append([]string{}, p.before...),
 		"setpriv", "--reuid", strconv.Itoa(p.uid), "--regid", strconv.Itoa(p.uid), "--clear-groups", "--", p.program)
 	cmd := exec.Command(words[0], append(words[1:], args...)...)
-	cmd.Env = append([]string{"PATH=/usr/bin:/bin", "HOME=/", "LC_ALL=C.UTF-8", "XDG_RUNTIME_DIR=" + p.home}, p.env...)
+	cmd.Env = append([]string{"PATH=/usr/bin:/bin", "HOME=/", "LC_ALL=C.UTF-8", "XDG_RUNTIME_DIR=" + p.home, raceOptions + "=" + os.Getenv(raceOptions)}, p.env...)
 	cmd.Dir = "/"
 	return cmd
 }

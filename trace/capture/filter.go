@@ -10,54 +10,99 @@ import (
 	"netlab/trace"
 )
 
-// Where things stand in an Ethernet frame.
+// Where things stand in an Ethernet frame, and in IP headers.
 const (
-	etherTypeAt = 12
-	ipProtoAt   = sizeEther + 9
+	etherTypeAt  = 12
+	ipProtoAt    = sizeEther + 9
+	fragmentAt   = 6 // of IPv4: flags and offset
+	fragmentMask = 0x1fff
+	nextHeaderAt = sizeEther + 6 // of IPv6
+	sizeIPv4     = 20
+	sizeIPv6     = 40
 )
 
 // tapFilter returns the program by which the kernel decides which packets are
-// worth a copy: those of the exchange, bare or in a tunnel, errors, and
-// questions for MACs. Other traffic in the lab may be heavy. Of IPv6, whose
-// headers have no fixed place, all is copied.
+// worth a copy: those of the exchange, bare or in a tunnel, fragments, errors,
+// and questions for MACs. Other traffic in the lab may be heavy. Of IPv6, whose
+// headers may have others between them and the transport header, all those are
+// copied that have.
 func tapFilter(r *Request, probe trace.Probe) ([]bpf.Instruction, error) {
 	var p program
-	p.block(p.etherType(unix.ETH_P_ARP))
-	p.block(p.etherType(unix.ETH_P_IPV6))
-	p.block(p.proto(unix.IPPROTO_ICMP))
-	if probe.Proto == trace.ProtoTCP {
-		p.tcp(p.proto(unix.IPPROTO_TCP), sizeEther, probe.ISN)
-	} else {
-		p.nonce(p.proto(unix.IPPROTO_UDP), sizeEther, probe)
+	p.block(etherType(unix.ETH_P_ARP))
+	p.block(etherType(unix.ETH_P_IP), test{bpf.LoadAbsolute{Off: sizeEther + fragmentAt, Size: 2}, bpf.JumpIf{Cond: bpf.JumpBitsSet, Val: fragmentMask}})
+	p.block(etherType(unix.ETH_P_IPV6), nextHeader(), unequal(unix.IPPROTO_ICMPV6), unequal(unix.IPPROTO_TCP), unequal(unix.IPPROTO_UDP))
+	inner := v4
+	if r.To.Addr().Is6() {
+		inner = v6
 	}
-	for _, port := range r.AnswerPorts {
-		p.block(p.proto(unix.IPPROTO_UDP), p.load(sizeEther, 2), equal(uint32(port)))
-	}
-	if r.VXLANPort != 0 {
-		outer := join(p.proto(unix.IPPROTO_UDP), p.load(sizeEther+2, 2), equal(uint32(r.VXLANPort)))
+	for _, f := range []header{v4, v6} {
+		p.exchange(f, r, probe)
+		if r.VXLANPort == 0 {
+			continue
+		}
 		// What a tunnel carries may be of another family than the tunnel.
-		sizeIP, protoAt, icmp := 20, 9, uint32(unix.IPPROTO_ICMP)
-		if r.To.Addr().Is6() {
-			sizeIP, protoAt, icmp = 40, 6, unix.IPPROTO_ICMPV6
-		}
-		frame := sizeEther + sizeUDP + sizeVXLAN + sizeEther
-		inner := frame + sizeIP
-		if probe.Proto == trace.ProtoTCP {
-			p.tcp(outer, inner, probe.ISN)
-		} else {
-			p.nonce(outer, inner, probe)
-		}
-		innerProto := p.load(frame+protoAt, 1)
-		for _, port := range r.AnswerPorts {
-			p.block(outer, innerProto, equal(unix.IPPROTO_UDP), p.load(inner, 2), equal(uint32(port)))
-		}
-		p.block(outer, innerProto, equal(icmp))
+		tunnel := join(f.proto(unix.IPPROTO_UDP), f.load(2, 2), equal(uint32(r.VXLANPort)))
+		p.exchange(header{
+			icmp: inner.icmp, errors: inner.errors,
+			proto: func(n uint32) test {
+				return join(tunnel, f.load(sizeUDP+sizeVXLAN+inner.protoAt, 1), equal(n))
+			},
+			load: func(offset, size int) test {
+				return f.load(sizeUDP+sizeVXLAN+sizeEther+inner.size+offset, size)
+			},
+		}, r, probe)
 	}
 	p.list = append(p.list, bpf.RetConstant{})
 	if len(p.list) > unix.BPF_MAXINSNS {
 		return nil, fmt.Errorf("a filter of %d steps is too long", len(p.list))
 	}
 	return p.list, nil
+}
+
+// header is how to look at what is behind an IP header.
+type header struct {
+	icmp          uint32                      // the protocol of errors
+	errors        [][2]uint32                 // the types that are errors, or ask for MACs
+	proto         func(n uint32) test         // wants a protocol
+	load          func(offset, size int) test // reads what stands behind the header
+	size, protoAt int                         // in bytes; where an inner frame has its protocol
+}
+
+var v4 = header{
+	icmp: unix.IPPROTO_ICMP, errors: [][2]uint32{{3, 5}, {11, 12}}, size: sizeIPv4, protoAt: ipProtoAt,
+	proto: func(n uint32) test {
+		return join(etherType(unix.ETH_P_IP), test{bpf.LoadAbsolute{Off: ipProtoAt, Size: 1}}, equal(n), test{bpf.LoadMemShift{Off: sizeEther}})
+	},
+	load: func(offset, size int) test {
+		return test{bpf.LoadIndirect{Off: uint32(sizeEther + offset), Size: size}}
+	},
+}
+
+var v6 = header{
+	icmp: unix.IPPROTO_ICMPV6, errors: [][2]uint32{{0, 127}, {133, 137}}, size: sizeIPv6, protoAt: nextHeaderAt,
+	proto: func(n uint32) test { return join(etherType(unix.ETH_P_IPV6), nextHeader(), equal(n)) },
+	load: func(offset, size int) test {
+		return test{bpf.LoadAbsolute{Off: uint32(sizeEther + sizeIPv6 + offset), Size: size}}
+	},
+}
+
+// exchange adds blocks for the packets of the exchange, and for errors.
+func (p *program) exchange(h header, r *Request, probe trace.Probe) {
+	for _, types := range h.errors {
+		p.block(h.proto(h.icmp), h.load(0, 1), between(types[0], types[1]))
+	}
+	switch probe.Proto {
+	case trace.ProtoTCP:
+		p.block(h.proto(unix.IPPROTO_TCP), h.load(tcpSeqAt, 4), between(probe.ISN, probe.ISN+trace.Window-1))
+		p.block(h.proto(unix.IPPROTO_TCP), h.load(tcpAckAt, 4), between(probe.ISN+1, probe.ISN+trace.Window))
+	case trace.ProtoUDP:
+		p.nonce(h, unix.IPPROTO_UDP, probe)
+		for _, port := range r.AnswerPorts {
+			p.block(h.proto(unix.IPPROTO_UDP), h.load(0, 2), equal(uint32(port)))
+		}
+	default:
+		p.nonce(h, h.icmp, probe)
+	}
 }
 
 // program is a list of blocks. A packet that passes all tests of one block is
@@ -94,31 +139,19 @@ func between(from, to uint32) test {
 	return test{bpf.JumpIf{Cond: bpf.JumpGreaterOrEqual, Val: from}, bpf.JumpIf{Cond: bpf.JumpLessOrEqual, Val: to}}
 }
 
-func (p *program) etherType(t uint32) test {
+func unequal(v uint32) test { return test{bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: v}} }
+
+func etherType(t uint32) test {
 	return join(test{bpf.LoadAbsolute{Off: etherTypeAt, Size: 2}}, equal(t))
 }
 
-// proto wants IPv4 and a protocol, and finds the end of the IP header.
-func (p *program) proto(n uint32) test {
-	return join(p.etherType(unix.ETH_P_IP), test{bpf.LoadAbsolute{Off: ipProtoAt, Size: 1}}, equal(n), test{bpf.LoadMemShift{Off: sizeEther}})
-}
+func nextHeader() test { return test{bpf.LoadAbsolute{Off: nextHeaderAt, Size: 1}} }
 
-// load reads what stands at an offset, to which the length of the IP header is
-// added.
-func (p *program) load(offset, size int) test {
-	return test{bpf.LoadIndirect{Off: uint32(offset), Size: size}}
-}
-
-// tcp adds blocks for both directions of a connection.
-func (p *program) tcp(where test, offset int, isn uint32) {
-	p.block(where, p.load(offset+tcpSeqAt, 4), between(isn, isn+trace.Window-1))
-	p.block(where, p.load(offset+tcpAckAt, 4), between(isn+1, isn+trace.Window))
-}
-
-// nonce adds a block for a payload.
-func (p *program) nonce(where test, offset int, probe trace.Probe) {
+// nonce adds a block for a payload. The header of an echo is as long as that of
+// UDP.
+func (p *program) nonce(h header, proto uint32, probe trace.Probe) {
 	first, second := binary.BigEndian.Uint32(probe.Nonce[:4]), binary.BigEndian.Uint32(probe.Nonce[4:])
-	p.block(where, p.load(offset+sizeUDP, 4), equal(first), p.load(offset+sizeUDP+4, 4), equal(second))
+	p.block(h.proto(proto), h.load(sizeUDP, 4), equal(first), h.load(sizeUDP+4, 4), equal(second))
 }
 
 // assemble brings a program into the form of the kernel.

@@ -34,6 +34,24 @@ func udp(src, dst uint16, payload []byte) []byte {
 	return append(b, payload...)
 }
 
+func echo(kind byte, payload []byte) []byte {
+	return append([]byte{kind, 0, 0, 0, 0, 0, 0, 0}, payload...)
+}
+
+func fragment(frame []byte) []byte {
+	frame[sizeEther+7] = 185
+	return frame
+}
+
+// frame6 is frame4 for IPv6.
+func frame6(proto byte, payload []byte) []byte {
+	b := make([]byte, sizeEther+40, sizeEther+40+len(payload))
+	binary.BigEndian.PutUint16(b[12:], 0x86dd)
+	b[sizeEther], b[sizeEther+6] = 0x60, proto
+	binary.BigEndian.PutUint16(b[sizeEther+4:], uint16(len(payload)))
+	return append(b, payload...)
+}
+
 func vxlan(inner []byte) []byte { return append([]byte{8, 0, 0, 0, 0, 0, 1, 0}, inner...) }
 
 func TestTapFilter(t *testing.T) {
@@ -55,7 +73,19 @@ func TestTapFilter(t *testing.T) {
 		{"in a tunnel", trace.ProtoTCP, frame4(17, udp(1, 8472, vxlan(frame4(6, tcp(isn, 0))))), true},
 		{"an answer in a tunnel", trace.ProtoTCP, frame4(17, udp(1, 8472, vxlan(frame4(6, tcp(9, isn+1))))), true},
 		{"another connection in a tunnel", trace.ProtoTCP, frame4(17, udp(1, 8472, vxlan(frame4(6, tcp(9, 9))))), false},
-		{"an error", trace.ProtoTCP, frame4(1, make([]byte, 40)), true},
+		{"an error", trace.ProtoTCP, frame4(1, append([]byte{3, 1}, make([]byte, 40)...)), true},
+		{"an error in a tunnel", trace.ProtoTCP, frame4(17, udp(1, 8472, vxlan(frame4(1, append([]byte{11}, make([]byte, 40)...))))), true},
+		{"a ping of somebody else", trace.ProtoICMP, frame4(1, echo(8, []byte("ABCDxxxx"))), false},
+		{"a ping", trace.ProtoICMP, frame4(1, echo(8, nonce[:])), true},
+		{"its answer in a tunnel", trace.ProtoICMP, frame4(17, udp(1, 8472, vxlan(frame4(1, echo(0, nonce[:]))))), true},
+		{"a ping of somebody else in a tunnel", trace.ProtoICMP, frame4(17, udp(1, 8472, vxlan(frame4(1, echo(8, []byte("ABCDxxxx")))))), false},
+		{"a fragment", trace.ProtoICMP, fragment(frame4(1, make([]byte, 40))), true},
+		{"a ping by IPv6", trace.ProtoICMP, frame6(58, echo(128, nonce[:])), true},
+		{"a ping of somebody else by IPv6", trace.ProtoICMP, frame6(58, echo(128, []byte("ABCDxxxx"))), false},
+		{"a question for a MAC", trace.ProtoICMP, frame6(58, echo(135, make([]byte, 8))), true},
+		{"another header", trace.ProtoICMP, frame6(0, make([]byte, 40)), true},
+		{"IPv6 in a tunnel", trace.ProtoTCP, frame6(17, udp(1, 8472, vxlan(frame4(6, tcp(isn, 0))))), true},
+		{"another connection by IPv6", trace.ProtoTCP, frame6(6, tcp(99, 77)), false},
 		{"UDP beside TCP", trace.ProtoTCP, frame4(17, udp(1, 2, nonce[:])), false},
 		{"a nonce", trace.ProtoUDP, frame4(17, udp(1, 2, nonce[:])), true},
 		{"another payload", trace.ProtoUDP, frame4(17, udp(1, 2, []byte("ABCDxxxx"))), false},
