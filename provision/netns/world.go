@@ -93,13 +93,12 @@ func (w *World) Leave() error {
 	if !w.inside || w.lock == nil {
 		return nil
 	}
-	if labs, err := os.ReadDir(w.RunDir()); err == nil && len(labs) > 0 {
+	defer w.lock.Close()
+	// Whoever holds the lock now gives it up here, too, and looks afterwards: the
+	// last one sees what all others have left. So nobody looks before.
+	if unix.Flock(int(w.lock.Fd()), unix.LOCK_UN) != nil || unix.Flock(int(w.lock.Fd()), unix.LOCK_EX|unix.LOCK_NB) != nil {
 		return nil
 	}
-	if unix.Flock(int(w.lock.Fd()), unix.LOCK_EX|unix.LOCK_NB) != nil {
-		return nil // whoever it is comes by here, too
-	}
-	defer w.lock.Close()
 	if labs, err := os.ReadDir(w.RunDir()); err == nil && len(labs) > 0 {
 		return nil
 	}
