@@ -31,8 +31,8 @@ deps:
 run-deps:
 	@scripts/deps.sh $(RUN_PACKAGES)
 
-ROUNDS ?= 1000
 SEED ?= 0
+chaos: ROUNDS ?= 1000
 chaos: deps ## break labs at random and see them mended: ROUNDS=1000 SEED=0 (needs root)
 	$(GO) test ./cmd/netlab -count=1 -timeout 0 -v -run TestPrivilegedChaos -chaos $(ROUNDS) -chaos-seed $(SEED)
 
@@ -42,7 +42,7 @@ soak: deps ## verify good labs while all processors are busy: RUNS=500 (needs ro
 
 # How often each program is run, and what else bench takes: QUICK=1 for small labs
 # only, ONLY=build,pings for some parts, HISTORY=1 to add a line to docs/performance.md.
-ROUNDS ?= 5
+bench bench-compare: ROUNDS ?= 5
 BENCH_FLAGS = -rounds $(ROUNDS) $(if $(QUICK),-quick) $(if $(ONLY),-only $(ONLY))
 
 bench: build run-deps ## measure beside bare netlink and ip -batch (needs root): QUICK=1, ONLY=, ROUNDS=, HISTORY=1

@@ -38,6 +38,16 @@ if [ -d /run/systemd/system ]; then
     systemctl daemon-reload
 fi
 
+# The neighbour table is one for all students: who fills it, fills it for all.
+mkdir -p /etc/sysctl.d
+for family in ipv4 ipv6; do
+    printf 'net.%s.neigh.default.gc_thresh%s\n' $family '2 = 32768' $family '3 = 65536'
+done >/etc/sysctl.d/60-netlab-class.conf
+while read -r name _ value; do
+    # Without the right to change them, as in a container, they stay.
+    sysctl -qw "$name=$value" 2>/dev/null || echo "$name stays as it is"
+done </etc/sysctl.d/60-netlab-class.conf
+
 # as USER CMD...: what a student does who has just logged in.
 as() {
     local user=$1 uid
