@@ -13,9 +13,9 @@ func (b *builder) pods() {
 }
 
 // mostConnections is how many connections between pods are made at most. Pings go
-// between all pairs, however many there are; with fifty pods connections do,
+// between all pairs, however many there are; with thirty pods connections do,
 // too.
-const mostConnections = 2_500
+const mostConnections = 1_000
 
 // connects reports whether a pod connects to another one in a lab with more
 // pairs than that: every pod does to as many others as there is room for, spread
@@ -25,9 +25,10 @@ func (b *builder) connects(from, to int) bool {
 	if pods*(pods-1) <= mostConnections {
 		return true
 	}
-	each := mostConnections / pods // of the pods-1 others
+	others := pods - 1
+	each := max(mostConnections/pods, 1) // of the others
 	ahead := (to - from + pods) % pods
-	return ahead*each/pods != (ahead-1)*each/pods
+	return ahead*each/others != (ahead-1)*each/others
 }
 
 func (b *builder) allPods(kind Kind) {

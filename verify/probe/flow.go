@@ -15,7 +15,8 @@ import (
 	"netlab/verify"
 )
 
-// flow is one direction of a conversation.
+// flow is one direction of a conversation. A ping has its identifier in place of
+// the source port.
 type flow struct {
 	proto    uint8
 	from, to netip.AddrPort
@@ -97,10 +98,12 @@ func (r *run) forgetIn(name string, some map[flow][]string) error {
 		return err
 	}
 	defer socket.Close()
+	var there deletions
+	defer there.flush()
 	for f, at := range some {
 		if len(at) > 0 { // nobody translates it
 			if slices.Contains(at, name) {
-				_, _ = ask(socket, nl.IPCTNL_MSG_CT_DELETE, f) // it may be gone already
+				there.add(f)
 			}
 			continue
 		}
@@ -162,12 +165,18 @@ const (
 
 // ask sends a request about the entry of a flow.
 func ask(socket *nl.NetlinkSocket, command int, f flow) ([][]byte, error) {
+	req := request(command, unix.NLM_F_ACK, f)
+	req.Sockets = map[int]*nl.SocketHandle{unix.NETLINK_NETFILTER: {Socket: socket}}
+	return req.Execute(unix.NETLINK_NETFILTER, 0)
+}
+
+// request returns a message about the entry of a flow.
+func request(command, flags int, f flow) *nl.NetlinkRequest {
 	family, src, dst := uint8(unix.AF_INET), ctSrc4, ctDst4
 	if f.to.Addr().Is6() {
 		family, src, dst = unix.AF_INET6, ctSrc6, ctDst6
 	}
-	req := nl.NewNetlinkRequest(unix.NFNL_SUBSYS_CTNETLINK<<8|command, unix.NLM_F_ACK)
-	req.Sockets = map[int]*nl.SocketHandle{unix.NETLINK_NETFILTER: {Socket: socket}}
+	req := nl.NewNetlinkRequest(unix.NFNL_SUBSYS_CTNETLINK<<8|command, flags)
 	req.AddData(&nl.Nfgenmsg{NfgenFamily: family, Version: nl.NFNETLINK_V0})
 	tuple := nl.NewRtAttr(ctOrig|unix.NLA_F_NESTED, nil)
 	ip := tuple.AddRtAttr(ctIP|unix.NLA_F_NESTED, nil)
@@ -176,12 +185,12 @@ func ask(socket *nl.NetlinkSocket, command int, f flow) ([][]byte, error) {
 	proto := tuple.AddRtAttr(ctProto|unix.NLA_F_NESTED, nil)
 	proto.AddRtAttr(ctNumber, []byte{f.proto})
 	switch f.proto {
-	case unix.IPPROTO_ICMP: // an echo request, by its number, type and code
-		proto.AddRtAttr(ctICMPNumber, []byte{0, 0})
+	case unix.IPPROTO_ICMP: // an echo request, by its identifier, type and code
+		proto.AddRtAttr(ctICMPNumber, binary.BigEndian.AppendUint16(nil, f.from.Port()))
 		proto.AddRtAttr(ctICMPNumber+1, []byte{8})
 		proto.AddRtAttr(ctICMPNumber+2, []byte{0})
 	case unix.IPPROTO_ICMPV6:
-		proto.AddRtAttr(ctICMP6Number, []byte{0, 0})
+		proto.AddRtAttr(ctICMP6Number, binary.BigEndian.AppendUint16(nil, f.from.Port()))
 		proto.AddRtAttr(ctICMP6Number+1, []byte{128})
 		proto.AddRtAttr(ctICMP6Number+2, []byte{0})
 	default:
@@ -189,7 +198,7 @@ func ask(socket *nl.NetlinkSocket, command int, f flow) ([][]byte, error) {
 		proto.AddRtAttr(ctDstPort, binary.BigEndian.AppendUint16(nil, f.to.Port()))
 	}
 	req.AddData(tuple)
-	return req.Execute(unix.NETLINK_NETFILTER, 0)
+	return req
 }
 
 // goesOn returns the flow that an entry was made into: its answers, turned

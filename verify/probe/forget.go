@@ -16,7 +16,7 @@ import (
 const mostPings = 20000
 
 // forgetPings deletes what the machine of the calling thread's namespace
-// remembers of the pings of the run, which all have the number 0.
+// remembers of the pings of the run.
 // own are the addresses of each machine.
 func (r *run) forgetPings(name string, own map[string][]netip.Addr) {
 	var pings []*verify.Check
@@ -29,11 +29,8 @@ func (r *run) forgetPings(name string, own map[string][]netip.Addr) {
 	if len(pings) == 0 || len(pings) > mostPings {
 		return
 	}
-	socket, err := nl.Subscribe(unix.NETLINK_NETFILTER)
-	if err != nil {
-		return // what cannot be deleted ages away by itself
-	}
-	defer socket.Close()
+	var there deletions
+	defer there.flush()
 	done := map[flow]bool{}
 	forget := func(from *verify.End, dst netip.Addr) {
 		sources := from.Addrs
@@ -48,10 +45,12 @@ func (r *run) forgetPings(name string, own map[string][]netip.Addr) {
 			if dst.Is6() {
 				proto = unix.IPPROTO_ICMPV6
 			}
-			f := flow{proto, netip.AddrPortFrom(src, 0), netip.AddrPortFrom(dst, 0)}
-			if src.Is4() == dst.Is4() && !done[f] {
-				done[f] = true
-				_, _ = ask(socket, nl.IPCTNL_MSG_CT_DELETE, f) // most of them are not there
+			for id := range r.lastID.Load() + 1 {
+				f := flow{proto, netip.AddrPortFrom(src, uint16(id)), netip.AddrPortFrom(dst, 0)}
+				if src.Is4() == dst.Is4() && !done[f] {
+					done[f] = true
+					there.add(f) // most of them are not there
+				}
 			}
 		}
 	}
@@ -66,6 +65,38 @@ func (r *run) forgetPings(name string, own map[string][]netip.Addr) {
 			}
 		}
 	}
+}
+
+// deletions are entries of connection tracking to be deleted in the namespace of
+// the calling thread, many with one call: whether they are there does not matter,
+// and what cannot be deleted ages away by itself. The zero value is ready.
+type deletions struct {
+	messages []byte
+}
+
+// mostBytes is how much is given to the kernel at a time.
+const mostBytes = 1 << 15
+
+func (d *deletions) add(f flow) {
+	d.messages = append(d.messages, request(nl.IPCTNL_MSG_CT_DELETE, 0, f).Serialize()...)
+	if len(d.messages) > mostBytes {
+		d.flush()
+	}
+}
+
+// flush deletes what was added.
+func (d *deletions) flush() {
+	if len(d.messages) == 0 {
+		return
+	}
+	defer func() { d.messages = d.messages[:0] }()
+	// What the kernel says about those that are not there nobody reads.
+	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_NETFILTER)
+	if err != nil {
+		return
+	}
+	defer unix.Close(fd)
+	_ = unix.Sendto(fd, d.messages, 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK})
 }
 
 // addresses lists the addresses of the calling thread's namespace.
