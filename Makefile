@@ -23,7 +23,7 @@ test-vm: ## run the tests on the kernel in a virtual machine with Debian's own
 	scripts/vm.sh
 
 test-vm-provision: ## run the scripts of vagrant/ in a virtual machine with Debian's own kernel
-	MINUTES=15 scripts/vm.sh ./vagrant
+	RUN=TestPrivileged MINUTES=15 scripts/vm.sh ./vagrant
 
 deps:
 	@scripts/deps.sh $(TEST_PACKAGES)

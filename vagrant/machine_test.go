@@ -26,8 +26,9 @@ func TestPrivilegedMachine(t *testing.T) {
 	if _, err := os.Stat("/tests/netlab"); err != nil {
 		t.Skip("changes the machine it runs on: make test-vm-provision")
 	}
+	t.Setenv("PATH", os.Getenv("PATH")+":/usr/local/bin")
 	// What the machine has that Debian's installer makes.
-	do(t, "sh", "-c", "mkdir -p /home /etc/sysctl.d && touch /etc/subuid /etc/subgid && pwconv && grpconv")
+	do(t, "sh", "-c", "mkdir -p /home /usr/local/bin /etc/sysctl.d && touch /etc/subuid /etc/subgid && pwconv && grpconv")
 
 	for _, time := range []string{"first", "second"} {
 		out := do(t, folder+"vagrant/provision.sh", "two-node")
