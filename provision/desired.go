@@ -65,7 +65,7 @@ func (d *desired) add(objects ...Object) { d.objects = append(d.objects, objects
 func (d *desired) namespace(ns, kind, name string) {
 	d.add(Namespace{
 		Name: ns, Mark: Mark(d.lab.Name, kind, name),
-		Loopback: "up", Rules: "default", Names: true,
+		Loopback: "up", Rules: "default", Names: true, Witness: true,
 	})
 }
 

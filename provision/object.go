@@ -112,6 +112,7 @@ type Namespace struct {
 	Loopback string // state of lo: "up" is what a lab wants
 	Rules    string // "default" if the kernel's own routing rules stand
 	Names    bool   // /etc/netns/<name> leads to the lab's hosts file
+	Witness  bool   // the second proof that the namespace is ours, in the runtime directory, is there
 
 	// Condition is Sound unless the name stands for something else.
 	Condition Condition
@@ -142,7 +143,7 @@ func (n Namespace) Claims() []Key { return []Key{n.Key(), linkKey(n.Name, "lo")}
 func (n Namespace) Attrs() []Attr {
 	return []Attr{
 		{"mark", n.Mark}, {"lo", n.Loopback}, {"rules", n.Rules},
-		{"names", onOff(n.Names)}, {"condition", string(n.Condition)},
+		{"names", onOff(n.Names)}, {"witness", onOff(n.Witness)}, {"condition", string(n.Condition)},
 	}
 }
 

@@ -131,7 +131,7 @@ func (s State) Hint() State {
 
 // usual are attributes that say nothing when they have these values.
 var usual = map[Attr]bool{
-	{"lo", "up"}: true, {"rules", "default"}: true, {"names", "on"}: true,
+	{"lo", "up"}: true, {"rules", "default"}: true, {"names", "on"}: true, {"witness", "on"}: true,
 	{"type", string(Unicast)}: true, {"via", "none"}: true, {"onlink", "off"}: true, {"route", "present"}: true, {"mode", "0644"}: true, {"src", "none"}: true,
 	{"process", Running}: true, {"dst", "none"}: true, {"state", "up"}: true, {"peer-state", "up"}: true, {"stp", "off"}: true, {"snooping", "off"}: true,
 }

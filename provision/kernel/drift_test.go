@@ -27,6 +27,7 @@ func TestPrivilegedRepair(t *testing.T) {
 		"ip -n ktfix.a link set lo alias mine",
 		"rm /etc/netns/ktfix.a",
 		"rm -r /run/netlab/ktfix/witness",
+		"ip -n ktfix.a link set lo alias ''", // which the witness was made again for
 		"ip -n ktfix.a link set eth0 down",
 		"ip -n ktfix.a link set eth0 down; ip -n ktfix.a link set eth0 name other",
 		"ip -n ktfix.a link del eth0",

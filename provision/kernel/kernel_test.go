@@ -114,7 +114,7 @@ func asked(t testing.TB, args ...string) []map[string]any {
 func mac(n byte) labs.MAC { return labs.MAC{2, 0, 0, 0, 1, n} }
 
 func ns(lab, kind, name string) provision.Namespace {
-	return provision.Namespace{Name: lab + "." + name, Mark: provision.Mark(lab, kind, name), Loopback: "up", Rules: "default", Names: true}
+	return provision.Namespace{Name: lab + "." + name, Mark: provision.Mark(lab, kind, name), Loopback: "up", Rules: "default", Names: true, Witness: true}
 }
 
 // pair is the smallest lab: two nodes and a cable.

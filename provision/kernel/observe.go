@@ -251,6 +251,7 @@ func (h *Host) look(t *tour, name string, w wish, held *heldFiles) (*view, error
 	}
 	ns := v.objects[0].(provision.Namespace)
 	ns.Names = namesLinked(name, h.dir.etcOf(name))
+	ns.Witness = h.dir.confirms(name, identity{sp.inode, sp.cookie})
 	v.objects[0] = ns
 	return v, nil
 }
@@ -286,7 +287,7 @@ func (h *Host) glance(sp *space, v *view) error {
 		return fmt.Errorf("look up lo: %w", err)
 	}
 	if h.witnessed(sp, lo.alias) {
-		v.objects = append(v.objects, provision.Namespace{Name: v.name, Mark: lo.alias, Names: namesLinked(v.name, h.dir.etcOf(v.name))})
+		v.objects = append(v.objects, provision.Namespace{Name: v.name, Mark: lo.alias, Names: namesLinked(v.name, h.dir.etcOf(v.name)), Witness: true})
 		h.vouch(sp)
 	}
 	return nil

@@ -102,7 +102,7 @@ func ruleText(subnet, verdict string) netfilter.Text {
 func namespace(name, kind string) provision.Namespace {
 	return provision.Namespace{
 		Name: name, Mark: provision.Mark(Lab, kind, name[len(Lab)+1:]),
-		Loopback: "up", Rules: "default", Names: true,
+		Loopback: "up", Rules: "default", Names: true, Witness: true,
 	}
 }
 
