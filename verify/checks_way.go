@@ -116,7 +116,7 @@ func (b *builder) routerAddrs(names []string, src netip.Addr) ([]netip.Addr, boo
 
 func (b *builder) trail(from, to *End, dst netip.Addr, ttl uint8, routers []netip.Addr) {
 	b.add(Check{
-		Kind: Expire, From: from, To: to, Addr: dst, TTL: ttl, Want: labs.Reachable, Wait: waitRefusal,
+		Kind: Expire, From: from, To: to, Addr: dst, TTL: ttl, Want: labs.Reachable, Wait: waitAnswer,
 		More: &More{Routers: routers},
 	})
 }

@@ -73,12 +73,12 @@ func (p Prober) Probe(ctx context.Context, checks []verify.Check, report func(i 
 	r.read(tables)
 	few := r.spaceNames(slices.Concat(quiet, singles, counted))
 	before := r.neighbours(few)
+	var wg sync.WaitGroup
+	wg.Go(func() { r.singles(singles, r.trusting(r.done)) }) // they need nobody who listens
 	// Nobody may listen yet where a refusal is promised.
 	r.exchangeAll(first, nil)
 	r.listen()
-	var wg sync.WaitGroup
 	wg.Go(func() { r.silent(quiet) }) // takes its time, whatever else goes on
-	wg.Go(func() { r.singles(singles, r.trusting(r.done)) })
 	r.exchangeAll(rest, samples)
 	wg.Wait()
 	r.settleDoubts()

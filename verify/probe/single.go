@@ -179,8 +179,14 @@ func observe(m message, err error, to netip.Addr) (o verify.Observation, trouble
 // mostTrail is how many routers are looked for at most.
 const mostTrail = 16
 
+// waitRouter is how long a router may take to say that a packet ends there,
+// where packets come through: the kernel sends an ICMP error to one destination
+// only once a second, after the first six.
+const waitRouter = 3500 * time.Millisecond
+
 // expire sends pings with one hop more each time and notes who says that it
-// was not enough.
+// was not enough. Whether an unshortened one comes through is found out first:
+// if it does not, what routers say is no verdict and not worth much waiting.
 func (r *run) expire(c *verify.Check) (verify.Observation, error) {
 	p, err := r.newPinger(c)
 	if err != nil {
@@ -191,22 +197,27 @@ func (r *run) expire(c *verify.Check) (verify.Observation, error) {
 	if c.Addr.Is6() {
 		level, name = unix.IPPROTO_IPV6, unix.IPV6_UNICAST_HOPS
 	}
+	if err := p.option(level, name, fullTTL); err != nil {
+		return verify.Observation{}, err
+	}
+	whole, lost := p.once(0, c.Wait)
+	patience := waitRouter
+	if lost != nil {
+		patience = waitLarge
+	}
 	var trail []netip.Addr
 	for ttl := 1; ttl <= mostTrail; ttl++ {
 		if err := p.option(level, name, ttl); err != nil {
 			return verify.Observation{}, err
 		}
-		m, err := p.once(0, c.Wait)
+		m, err := p.once(0, patience)
 		if err == nil && m.expired {
 			trail = append(trail, m.from)
 			continue
 		}
 		if errors.Is(err, errNoAnswer) && len(trail) < len(c.More.Routers) {
-			// A router that says nothing, or nobody: the full TTL tells.
-			if err := p.option(level, name, fullTTL); err != nil {
-				return verify.Observation{}, err
-			}
-			if m, err = p.once(0, c.Wait); err == nil {
+			// A router that says nothing, or nobody: the whole TTL has told.
+			if m, err = whole, lost; err == nil {
 				trail = append(trail, netip.Addr{})
 			}
 		}
@@ -247,13 +258,12 @@ func (r *run) sizes(c *verify.Check) (o verify.Observation, err error) {
 		}
 		return one.Outcome == labs.Reachable
 	}
+	m, err := p.once(0, c.Wait)
+	if one, trouble := observe(m, err, p.to); one.Outcome != labs.Reachable {
+		return one, trouble // whatever its size
+	}
 	switch {
 	case !fits(want, c.Wait):
-		m, err := p.once(0, c.Wait)
-		one, trouble := observe(m, err, p.to)
-		if one.Outcome != labs.Reachable {
-			return one, trouble
-		}
 		detail := o.Detail
 		o.Sizes.Largest = largestBetween(leastIP(c.Addr), want, func(size int) bool { return fits(size, waitLarge) })
 		o.Detail = detail
@@ -266,7 +276,7 @@ func (r *run) sizes(c *verify.Check) (o verify.Observation, err error) {
 	if err := p.whole(false); err != nil {
 		return o, err
 	}
-	m, err := p.once(o.Sizes.Tried, c.Wait)
+	m, err = p.once(o.Sizes.Tried, c.Wait)
 	one, trouble := observe(m, err, p.to)
 	o.Sizes.Pieces = one.Outcome == labs.Reachable
 	if !o.Sizes.Pieces {
