@@ -105,8 +105,12 @@ func (c *conn) do(req *nl.NetlinkRequest, each func(m []byte)) error {
 	defer c.mu.Unlock()
 	c.seq++
 	req.Seq = c.seq
+	b := req.Serialize()
 	if err := retry(func() error {
-		return unix.Sendto(c.fd, req.Serialize(), 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK})
+		if dump {
+			return rawWrite(c.fd, b)
+		}
+		return unix.Sendto(c.fd, b, 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK})
 	}); err != nil {
 		return fmt.Errorf("ask the kernel: %w", err)
 	}
@@ -116,6 +120,10 @@ func (c *conn) do(req *nl.NetlinkRequest, each func(m []byte)) error {
 	for {
 		n := 0
 		if err := retry(func() (err error) {
+			if dump {
+				n, err = rawReceive(c.fd, buf[:])
+				return err
+			}
 			n, _, err = unix.Recvfrom(c.fd, buf[:], unix.MSG_TRUNC)
 			return err
 		}); err != nil {

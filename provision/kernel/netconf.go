@@ -5,8 +5,6 @@ import (
 	"strconv"
 
 	"golang.org/x/sys/unix"
-
-	"github.com/vishvananda/netlink/nl"
 )
 
 // netconf is what rtnetlink tells of the parameters of a namespace: some that
@@ -55,15 +53,14 @@ func (n *netconf) value(c *conn, name string) (string, bool) {
 	if !ok {
 		return "", false
 	}
-	values, ok := n.asked[where.key]
-	if !ok {
-		values = askNetconf(c, where.key)
-		if n.asked == nil {
-			n.asked = map[netconfKey]map[uint16]int32{}
-		}
-		n.asked[where.key] = values
+	if n.asked == nil {
+		n.asked = map[netconfKey]map[uint16]int32{}
 	}
-	v, ok := values[where.attr]
+	if _, ok := n.asked[where.key]; !ok {
+		n.asked[where.key] = nil
+		askNetconf(c, where.key.family, n.asked)
+	}
+	v, ok := n.asked[where.key][where.attr]
 	return strconv.Itoa(int(v)), ok
 }
 
@@ -76,19 +73,32 @@ func (netconfHeader) Len() int { return unix.NLMSG_ALIGNTO }
 // Serialize implements [nl.NetlinkRequestData].
 func (h netconfHeader) Serialize() []byte { return []byte{h.family, 0, 0, 0} }
 
-// askNetconf returns nothing where the kernel does not know the question.
-func askNetconf(c *conn, key netconfKey) map[uint16]int32 {
-	values := map[uint16]int32{}
-	err := c.do(request(unix.RTM_GETNETCONF, 0, netconfHeader{key.family},
-		nl.NewRtAttr(netconfIndex, nl.Uint32Attr(uint32(key.index)))), func(m []byte) {
+// askNetconf puts into told what c's namespace has for all interfaces and for new
+// ones: with one question, and nothing where the kernel does not know that.
+func askNetconf(c *conn, family uint8, told map[netconfKey]map[uint16]int32) {
+	type set struct {
+		index  int32
+		values map[uint16]int32
+	}
+	sets, err := dump(c, unix.RTM_GETNETCONF, netconfHeader{family}, func(m []byte) (set, bool) {
+		s := set{values: map[uint16]int32{}}
 		for kind, v := range attributes(m[min(unix.NLMSG_ALIGNTO, len(m)):]) {
-			if len(v) >= 4 {
-				values[kind] = int32(binary.NativeEndian.Uint32(v))
+			if len(v) < 4 {
+				continue
+			}
+			value := int32(binary.NativeEndian.Uint32(v))
+			if kind != netconfIndex {
+				s.values[kind] = value
+			} else if s.index = value; value >= 0 {
+				return s, false // an interface's; the index comes first
 			}
 		}
+		return s, true
 	})
 	if err != nil {
-		return nil
+		return
 	}
-	return values
+	for _, s := range sets {
+		told[netconfKey{family, s.index}] = s.values
+	}
 }

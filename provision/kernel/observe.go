@@ -225,12 +225,13 @@ func (h *Host) look(t *tour, name string, w wish, held *heldFiles) (*view, error
 	if err := v.read(sp.conn, w); err != nil {
 		return nil, err
 	}
-	parameters, err := sysctls(sp.conn, t.proc, w.sysctls[name])
+	var told netconf
+	parameters, err := sysctls(sp.conn, &told, t.proc, w.sysctls[name])
 	if err != nil {
 		return nil, fmt.Errorf("read sysctls: %w", err)
 	}
 	if w.has(key) {
-		changed, err := h.watch(t.proc, sp.conn, v, w, parameters)
+		changed, err := h.watch(t.proc, sp.conn, &told, v, w, parameters)
 		if err != nil {
 			return nil, fmt.Errorf("read sysctls: %w", err)
 		}

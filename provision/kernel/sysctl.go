@@ -137,9 +137,8 @@ func (f *freshSysctls) value(s provision.Sysctl) (string, error) {
 
 // sysctls reads those of wanted, all of one namespace, that exist. The calling
 // thread is in the namespace, and so is c.
-func sysctls(c *conn, proc *procSys, wanted []provision.Sysctl) ([]provision.Sysctl, error) {
+func sysctls(c *conn, told *netconf, proc *procSys, wanted []provision.Sysctl) ([]provision.Sysctl, error) {
 	found := make([]provision.Sysctl, 0, len(wanted))
-	var told netconf
 	for _, s := range wanted {
 		v, ok := told.value(c, s.Name)
 		if !ok {

@@ -86,7 +86,7 @@ func (c *deviceConf) decode(spec []byte) {
 // watch returns the watched parameters of a namespace that people have changed.
 // known are those that were read because the lab has them, or had them.
 // The calling thread is in the namespace, and so is c.
-func (h *Host) watch(proc *procSys, c *conn, v *view, w wish, known []provision.Sysctl) ([]provision.Sysctl, error) {
+func (h *Host) watch(proc *procSys, c *conn, told *netconf, v *view, w wish, known []provision.Sysctl) ([]provision.Sysctl, error) {
 	values := map[string]string{}
 	for _, s := range known {
 		values[s.Name] = s.Value
@@ -96,7 +96,7 @@ func (h *Host) watch(proc *procSys, c *conn, v *view, w wish, known []provision.
 			values[s.Name] = ""
 		}
 	}
-	suspects, err := watchFiles(proc, c, v.name, values)
+	suspects, err := watchFiles(proc, c, told, v.name, values)
 	if err != nil {
 		return nil, err
 	}
@@ -125,9 +125,8 @@ func (h *Host) watch(proc *procSys, c *conn, v *view, w wish, known []provision.
 
 // watchFiles reads those of the whole namespace, and returns those that are not
 // harmless. The calling thread is in the namespace, and so is c.
-func watchFiles(proc *procSys, c *conn, ns string, known map[string]string) ([]provision.Sysctl, error) {
+func watchFiles(proc *procSys, c *conn, told *netconf, ns string, known map[string]string) ([]provision.Sysctl, error) {
 	var suspects []provision.Sysctl
-	var told netconf
 	for _, f := range watchedFiles {
 		if _, ok := known[f.name]; ok {
 			continue
