@@ -177,9 +177,22 @@ func args(c *cli.Context, names ...string) error {
 	}
 	usage := strings.TrimSpace("netlab " + c.Command.Name + " " + strings.Join(names, " "))
 	if c.NArg() < len(names) {
-		return usageError("%s is missing\n    usage: %s", names[c.NArg()], usage)
+		missing, _, _ := strings.Cut(strings.TrimPrefix(names[c.NArg()], "-- "), " ")
+		return usageError("%s is missing\n    usage: %s", missing, usage)
 	}
 	return usageError("%q is one argument too many\n    usage: %s", c.Args().Get(len(names)), usage)
+}
+
+// argsOfLab is args for a command whose first argument is a lab. Who leaves the
+// lab out, as kubectl and docker do, is not told that the last word is missing.
+func (sys system) argsOfLab(c *cli.Context, names ...string) error {
+	if n := c.NArg(); n == 0 || n >= len(names) || isPath(c.Args().First()) || c.Args().First() == "-" {
+		return args(c, names...)
+	}
+	if _, err := sys.find(c.Args().First()); err != nil {
+		return usageError("%w\n    usage: netlab %s %s", err, c.Command.Name, strings.Join(names, " "))
+	}
+	return args(c, names...)
 }
 
 // reorder puts flags before arguments, so that "netlab verify LAB -o json"

@@ -35,13 +35,13 @@ Examples:
    netlab capture two-node client -w - | tshark -r -`,
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "write", Aliases: []string{"w"}, Usage: "write the packets to `FILE`, in the format pcapng; - is standard output"},
-			&cli.UintFlag{Name: "count", Usage: "stop after `N` packets"},
+			&cli.UintFlag{Name: "count", Aliases: []string{"c"}, Usage: "stop after `N` packets"},
 			&cli.DurationFlag{Name: "duration", Usage: "stop after `DURATION`"},
 			outputFlag("text", "json"),
 		},
 		Action: func(c *cli.Context) error {
 			if c.NArg() < 2 {
-				return args(c, "LAB", "NAME")
+				return sys.argsOfLab(c, "LAB", "NAME")
 			}
 			if c.String("write") != "" && c.IsSet("output") {
 				return usageError("-o and -w: packets are printed or written\n    hint: leave one of them out")

@@ -39,8 +39,7 @@ Examples:
 		},
 		Action: func(c *cli.Context) error {
 			if c.NArg() < 3 {
-				missing := []string{"LAB", "NAME", "CMD"}[c.NArg()]
-				return &codeError{exitExec, fmt.Errorf("%s is missing\n    usage: netlab exec LAB NAME -- CMD [ARG...]", missing)}
+				return &codeError{exitExec, sys.argsOfLab(c, "LAB", "NAME", "-- CMD [ARG...]")}
 			}
 			if name := c.String("container"); name != "" {
 				return enterContainer(sys, c.Args().Get(0), c.Args().Get(1), name, c.Args().Slice()[2:])

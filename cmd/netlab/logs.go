@@ -30,7 +30,7 @@ Examples:
 			&cli.BoolFlag{Name: "follow", Aliases: []string{"f"}, Usage: "go on as it prints more, until interrupted"},
 		},
 		Action: func(c *cli.Context) error {
-			if err := args(c, "LAB", "POD"); err != nil {
+			if err := sys.argsOfLab(c, "LAB", "POD"); err != nil {
 				return err
 			}
 			return logs(c.Context, sys, c.Args().Get(0), c.Args().Get(1), c.String("container"), c.Bool("follow"))

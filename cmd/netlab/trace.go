@@ -43,7 +43,7 @@ Examples:
 			timingsFlag(),
 		},
 		Action: func(c *cli.Context) error {
-			if err := args(c, "LAB", "FROM", "TO"); err != nil {
+			if err := sys.argsOfLab(c, "LAB", "FROM", "TO"); err != nil {
 				return err
 			}
 			t := tracer{sys: sys, c: c, out: sys.output(c)}
