@@ -166,7 +166,9 @@ func (b *builder) expect(e *labs.Expectation, from, to *End, dst netip.Addr, por
 	}
 	switch e.Expect {
 	case labs.Refused:
-		c.Wait = waitRefusal
+		if _, _, ok := b.translated(dst, port, e.To.Protocol); ok || c.Kind != TCP {
+			c.Wait = waitRefusal
+		} // else it is a reset, which comes as fast as an answer
 	case labs.Timeout:
 		c.Wait, c.More.Watch = waitSilence, b.watch
 	case labs.Unreachable:

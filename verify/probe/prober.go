@@ -71,12 +71,11 @@ func (p Prober) Probe(ctx context.Context, checks []verify.Check, report func(i 
 		}
 	}
 	r.read(tables)
-	few := r.spaceNames(slices.Concat(quiet, singles, counted))
+	few := r.spaceNames(slices.Concat(quiet, singles, counted, first))
 	before := r.neighbours(few)
 	var wg sync.WaitGroup
 	wg.Go(func() { r.singles(singles, r.trusting(r.done)) }) // they need nobody who listens
-	// Nobody may listen yet where a refusal is promised.
-	r.exchangeAll(first, nil)
+	r.refusals(first, &wg)
 	r.listen()
 	wg.Go(func() { r.silent(quiet) }) // takes its time, whatever else goes on
 	r.exchangeAll(rest, samples)
