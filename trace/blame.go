@@ -19,6 +19,9 @@ func Blame(s provision.Step, observed provision.State) string {
 	case provision.Create:
 		return name + " is missing"
 	case provision.Delete:
+		if sysctl, ok := s.Object.(provision.Sysctl); ok {
+			return fmt.Sprintf("%s is %s, the lab expects %s", sysctl.Name, sysctl.Value, sysctl.Unset)
+		}
 		return name + " is there, but not in the lab file"
 	}
 	if now, ok := s.Object.(provision.Ruleset); ok {

@@ -17,10 +17,22 @@ func classify(ev *Evidence) map[place][][]FilterStep {
 		}
 	}
 	first := f.first(ev, mine)
+	left := map[string]bool{} // namespaces in which the packet was seen to leave in a tunnel
 	for i := range mine {
 		if h := &mine[i].header; h.Inner != nil && f.leg(h) != stranger {
 			outer[outerOf(h)] = f.leg(h)
+			left[mine[i].frame.NS] = left[mine[i].frame.NS] || f.leg(h) == there
 		}
+	}
+	unseen := func(e *Event) (place, bool) { // a tunnel packet that rules end before any interface sees it
+		h := e.Packet
+		if _, seen := outer[outerOf(h)]; seen || h.Proto != ProtoUDP || ev.VXLANPort == 0 || h.DstPort != ev.VXLANPort || e.Hook != "output" && e.Chain != "OUTPUT" {
+			return place{}, false
+		}
+		if left[e.NS] {
+			return place{e.NS, back, true}, true
+		}
+		return place{e.NS, there, true}, true
 	}
 	steps := map[place][][]FilterStep{}
 	late := map[place]bool{} // a visit has come to a hook that is none of the first
@@ -33,7 +45,11 @@ func classify(ev *Evidence) map[place][][]FilterStep {
 		e := &ev.Events[i]
 		k := packet{e.NS, e.ID}
 		if e.Packet != nil {
-			now[k] = placeOf(f, first, outer, e)
+			at, ok := unseen(e)
+			if !ok {
+				at = placeOf(f, first, outer, e, ev.From)
+			}
+			now[k] = at
 		}
 		at := now[k]
 		if at.leg == stranger || e.Kind == EventReturn {
@@ -56,7 +72,7 @@ func classify(ev *Evidence) map[place][][]FilterStep {
 // sends along: of a tunnel packet or an error message only the outer headers
 // are there. A tunnel packet is known by the ends and the number that it was
 // seen with on the wire.
-func placeOf(f *follower, first map[leg]identity, outer map[outerID]leg, e *Event) place {
+func placeOf(f *follower, first map[leg]identity, outer map[outerID]leg, e *Event, from string) place {
 	h := e.Packet
 	if l, ok := outer[outerOf(h)]; ok {
 		return place{ns: e.NS, leg: l, outer: true}
@@ -66,7 +82,7 @@ func placeOf(f *follower, first map[leg]identity, outer map[outerID]leg, e *Even
 	}
 	l := f.leg(h)
 	switch id, seen := first[l]; {
-	case l == back && !seen: // an answer that no interface saw: rules ended it where it was made
+	case !seen && (l == back || l == there && e.NS == from): // no interface saw it: rules ended it where it was made
 		first[l] = identify(h)
 	case id != identify(h):
 		l = stranger

@@ -151,7 +151,11 @@ func (p parting) text(n Names) string {
 	if p.want == nil {
 		return fmt.Sprintf("it goes further than the lab file says, %s: %s", at, p.seen.where(n))
 	}
-	return fmt.Sprintf("it leaves the expected way %s: seen %s, expected %s", at, p.seen.where(n), p.want.where(n))
+	seen, want := p.seen.where(n), p.want.where(n)
+	if seen == want {
+		seen, want = seen+" from "+endText(p.seen.Header.source()), "from "+endText(p.want.Header.source())
+	}
+	return fmt.Sprintf("it leaves the expected way %s: seen %s, expected %s", at, seen, want)
 }
 
 // where says what a hop is.

@@ -144,8 +144,18 @@ func astray(p parting) Fault {
 			}
 		}
 	}
-	if p.want != nil && p.seen.Header.destination() != p.want.Header.destination() && p.seen.Header.Inner == nil {
+	if p.want != nil && p.rewritten() {
 		return Fault{Step: "netfilter", Why: fmt.Sprintf("its destination is %s, not %s: it was not translated as expected", endText(p.seen.Header.destination()), endText(p.want.Header.destination()))}
 	}
 	return Fault{}
+}
+
+// rewritten reports whether the packet goes to somebody else than expected. The
+// port of who asked is the kernel's choice, and another one from the start.
+func (p parting) rewritten() bool {
+	seen, want := &p.seen.Header, &p.want.Header
+	if seen.Inner != nil || want.Inner != nil || seen.isError() != want.isError() {
+		return false
+	}
+	return seen.Dst != want.Dst || seen.DstPort != want.DstPort && p.last.Header.DstPort == p.twin.Header.DstPort
 }

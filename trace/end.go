@@ -28,7 +28,7 @@ func targetOf(rule string) string {
 func (b *builder) end(p *Path, stranger bool) {
 	last := p.last()
 	p.End = End{Kind: Stopped, NS: last.NS}
-	if b.arrived(last) {
+	if !stranger && b.arrived(last) {
 		p.End.Kind = Delivered
 		return
 	}
@@ -36,15 +36,16 @@ func (b *builder) end(p *Path, stranger bool) {
 		p.End.Kind = Left
 		return
 	}
+	if stranger { // nobody looks at what is in it
+		link := b.link(last.NS, last.Iface)
+		p.End.Fault = Fault{Step: "mac", Why: fmt.Sprintf("the frame is for %s, but %s is %s", last.Header.DstMAC, last.Iface, link.MAC)}
+		return
+	}
 	for _, find := range []func(*Hop) Fault{b.droppedBy, b.lostTunnel, b.lostFrame, b.lostRoute, b.lostNeighbour} {
 		if f := find(last); f.Why != "" {
 			p.End.Fault = f
 			break
 		}
-	}
-	if stranger && p.End.Fault.Why == "" {
-		link := b.link(last.NS, last.Iface)
-		p.End.Fault = Fault{Step: "mac", Why: fmt.Sprintf("the frame is for %s, but %s is %s", last.Header.DstMAC, last.Iface, link.MAC)}
 	}
 	if len(p.Hops) == 1 && p.End.Fault.Why == "" && b.ev.Result.Detail != "" {
 		p.End.Fault = Fault{Step: "send", Why: "it is not sent: " + b.ev.Result.Detail}
@@ -218,10 +219,17 @@ func (b *builder) lostNeighbour(last *Hop) Fault {
 
 // where names a rule, or the policy of a chain.
 func (s FilterStep) where() string {
-	if s.Number == 0 {
-		return "the policy of " + s.Table + " " + s.Chain
+	text := s.Table + " " + s.Chain
+	if s.Native() {
+		text = fmt.Sprintf("the nft chain %s of table %s %s", s.Chain, s.Family, s.Table)
 	}
-	text := s.Table + " " + s.Chain + " rule " + itoa(s.Number)
+	switch {
+	case s.Number == 0:
+		return "the policy of " + text
+	case s.Native():
+		return fmt.Sprintf("rule %d of %s", s.Number, text)
+	}
+	text += " rule " + itoa(s.Number)
 	if s.Rule != "" {
 		text += ": " + s.Rule
 	}

@@ -2,6 +2,7 @@ package trace
 
 import (
 	"net/netip"
+	"slices"
 
 	"netlab/labs"
 )
@@ -60,6 +61,13 @@ type FilterStep struct {
 	Rule                 string // "" if its text is not known
 	Verdict              Verdict
 	Target               string // chain that the packet goes to next
+}
+
+// Native reports whether the rule or policy is in a table that nft made and
+// iptables does not know.
+func (s FilterStep) Native() bool {
+	known := s.Family == "" || s.Family == "ip" || s.Family == "ip6"
+	return !known || !slices.Contains([]string{"raw", "mangle", "nat", "filter", "security"}, s.Table)
 }
 
 // Translated is a change of an end of the packet.

@@ -159,31 +159,42 @@ func single(ev *Evidence, list []sighting) []sighting {
 		if !s.frame.Out || link.Master == "" {
 			return false
 		}
-		ports := b.copies(list, s)
-		return len(ports) > 1 && b.leads(s.frame.NS, ports, &s.header) != s.frame.Iface
+		copies := b.copies(list, s)
+		return len(copies) > 1 && b.leads(list, copies) != s.frame.Iface
 	})
 }
 
-// copies returns the ports of a bridge by which the same frame left.
-func (b *builder) copies(list []sighting, s sighting) []string {
-	var ports []string
+// copies returns the same frame as it left by the ports of a bridge.
+func (b *builder) copies(list []sighting, s sighting) []sighting {
+	var copies []sighting
 	master := b.link(s.frame.NS, s.frame.Iface).Master
 	for _, o := range list {
 		if o.frame.NS == s.frame.NS && o.frame.Out && b.link(o.frame.NS, o.frame.Iface).Master == master && o.header.DstMAC == s.header.DstMAC {
-			ports = append(ports, o.frame.Iface)
+			copies = append(copies, o)
 		}
 	}
-	return ports
+	return copies
 }
 
-// leads returns the port behind which a frame's destination is.
-func (b *builder) leads(ns string, ports []string, h *Header) string {
-	for _, f := range b.space(ns).FDB {
-		if f.MAC == h.DstMAC && slices.Contains(ports, f.Dev) {
-			return f.Dev
+// leads returns the port behind which the destination of a frame is that left by
+// several: where it came in at somebody whose MAC it has, or else where the
+// bridge knows that MAC.
+func (b *builder) leads(list, copies []sighting) string {
+	for _, c := range copies {
+		for _, o := range list {
+			if !o.frame.Out && !o.frame.Stranger && b.link(o.frame.NS, o.frame.Iface).Master == "" && cabled(b.ev, c.frame, o.frame) {
+				return c.frame.Iface
+			}
 		}
 	}
-	return ports[0]
+	for _, f := range b.space(copies[0].frame.NS).FDB {
+		for _, c := range copies {
+			if f.MAC == c.header.DstMAC && f.Dev == c.frame.Iface {
+				return f.Dev
+			}
+		}
+	}
+	return copies[0].frame.Iface
 }
 
 // space returns what was read in a namespace.

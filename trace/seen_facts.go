@@ -17,6 +17,8 @@ func (b *builder) facts(l leg, p *Path, i int) {
 	}
 	link := b.link(hop.NS, hop.Iface)
 	switch {
+	case hop.Dir == Out && next == nil && link.Kind == "vxlan":
+		b.filtered(hop, place{hop.NS, l, true}) // what carries it
 	case hop.Dir == Out && next == nil:
 		return // it is on the cable
 	case hop.Dir == In && hop.Header.Inner != nil && link.Master == "":

@@ -44,6 +44,9 @@ type host interface {
 	RemoveForeignRules(ctx context.Context, namespace string) ([]string, error)
 	// Forget makes the kernel forget what it learned in a namespace.
 	Forget(namespace string) error
+	// ForgetMisled makes it forget the neighbours that were seen to be learned
+	// from somebody who is not to have their address.
+	ForgetMisled() error
 	// Settle waits until the kernel has released the namespaces that were
 	// deleted.
 	Settle(ctx context.Context) error

@@ -166,6 +166,9 @@ func converge(ctx context.Context, h host, lab *labs.Lab, src source, opts upOpt
 	}
 	opts.out.clock.start("apply")
 	err = apply(ctx, h, lab.Name, plan, opts.out)
+	if err == nil {
+		err = h.ForgetMisled()
+	}
 	opts.out.clock.stop()
 	if err != nil {
 		return upResult{}, err

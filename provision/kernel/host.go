@@ -47,6 +47,8 @@ type Host struct {
 
 	vouched map[string]mountID // namespaces that are ours; guarded by mu
 
+	misled []misled // what the last Observe saw; guarded by mu
+
 	mu       sync.Mutex
 	prepared map[string]bool // labs for whose namespaces there are directories
 }

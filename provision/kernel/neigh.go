@@ -64,6 +64,16 @@ func decodeNeighbour(m []byte) (neighbour, bool) {
 
 func (n neighbour) permanent() bool { return n.state&netlink.NUD_PERMANENT != 0 }
 
+// nailed reports whether somebody wrote n, an entry of d's neighbour table, in
+// such a way that the kernel never asks whether it is true: one without ARP is
+// the kernel's own only for addresses of groups, and on interfaces that have no
+// neighbours (net/ipv4/arp.c, arp_constructor).
+func (n neighbour) nailed(d device) bool {
+	const kernels = unix.IFF_NOARP | unix.IFF_LOOPBACK | unix.IFF_POINTOPOINT
+	noarp := n.state&netlink.NUD_NOARP != 0 && d.flags&kernels == 0 && n.mac[0]&1 == 0 && n.mac != d.mac && n.mac != labs.MAC{}
+	return n.permanent() || noarp || n.flags&netlink.NTF_EXT_LEARNED != 0
+}
+
 // forwarding returns the FDB entry that n is, and whether people or netlab made
 // it: permanent entries of a VXLAN device, static ones of a bridge port, local
 // ones unless the kernel made them for the MACs of its own devices, and further

@@ -63,14 +63,19 @@ func (h *Host) Observe(ctx context.Context, want provision.State) (provision.Sta
 	var objects []provision.Object
 	byName := map[string]*view{}
 	secondary := map[provision.Key]bool{}
+	var wrong []misled
 	for _, v := range views {
 		if v != nil {
+			wrong = append(wrong, v.misled...)
 			byName[v.name] = v
 			objects = append(objects, v.objects...)
 			objects = append(objects, v.rulesets...)
 			maps.Copy(secondary, v.secondary)
 		}
 	}
+	h.mu.Lock()
+	h.misled = wrong
+	h.mu.Unlock()
 	host, err := h.lookAtHost(want.Lab, byName, &w)
 	if err != nil {
 		return provision.State{}, err
@@ -116,6 +121,7 @@ type wish struct {
 	sysctls  map[string][]provision.Sysctl // by namespace
 	rulesets map[string]bool               // namespaces with any
 	claimed  map[provision.Key]bool        // what the wanted objects are called
+	homes    map[netip.Addr][]labs.MAC     // by address: see homes
 	veths    []provision.Veth
 	far      map[string][]string // namespace -> those to which it has cables, by their first ends
 	host     bool                // something on the host
@@ -125,7 +131,7 @@ type wish struct {
 func newWish(want provision.State) wish {
 	w := wish{
 		state: want, sysctls: map[string][]provision.Sysctl{}, rulesets: map[string]bool{}, far: map[string][]string{},
-		claimed: map[provision.Key]bool{},
+		claimed: map[provision.Key]bool{}, homes: homes(want),
 	}
 	for o := range want.All() {
 		for _, k := range o.Claims() {
@@ -168,6 +174,7 @@ type view struct {
 	tables     [2]bool // there may be rules of IPv4, of IPv6
 	rulesets   []provision.Object
 
+	misled    []misled
 	secondary map[provision.Key]bool // addresses that are
 	inode     uint64                 // of a namespace that is ours
 }
@@ -342,8 +349,12 @@ func (v *view) read(c *conn, w wish) error {
 		return fmt.Errorf("list neighbours: %w", err)
 	}
 	for _, n := range neighs {
-		if n.permanent() && n.dst.IsValid() && names[n.link] != "" {
-			v.objects = append(v.objects, provision.Neigh{NS: v.name, Dev: names[n.link], Addr: n.dst, MAC: n.mac})
+		d := byIndex[n.link]
+		o := provision.Neigh{NS: v.name, Dev: d.name, Addr: n.dst, MAC: n.mac}
+		if d.name != "" && n.dst.IsValid() && (n.permanent() || n.nailed(d) && !w.has(o.Key())) {
+			v.objects = append(v.objects, o)
+		} else if d.name != "" && !w.has(o.Key()) && w.misleads(n, d) {
+			v.misled = append(v.misled, misled{v.name, n.link, n.dst})
 		}
 	}
 	return v.readSwitches(c, w, byIndex)

@@ -20,6 +20,10 @@ import (
 var watchedFiles = []struct{ name, harmless, path string }{
 	{"net.ipv4.icmp_echo_ignore_all", "0", "/proc/sys/net/ipv4/icmp_echo_ignore_all"},
 	{"net.ipv4.ip_default_ttl", "64", "/proc/sys/net/ipv4/ip_default_ttl"},
+	{"net.ipv4.icmp_ratelimit", "1000", "/proc/sys/net/ipv4/icmp_ratelimit"},
+	{"net.ipv4.icmp_ratemask", "6168", "/proc/sys/net/ipv4/icmp_ratemask"},
+	{"net.ipv4.ip_local_port_range", "32768 60999", "/proc/sys/net/ipv4/ip_local_port_range"},
+	{"net.ipv4.ipfrag_high_thresh", "4194304", "/proc/sys/net/ipv4/ipfrag_high_thresh"},
 	{"net.ipv4.conf.all.rp_filter", "0", "/proc/sys/net/ipv4/conf/all/rp_filter"},
 	{"net.ipv4.conf.all.arp_ignore", "0", "/proc/sys/net/ipv4/conf/all/arp_ignore"},
 	{"net.ipv4.conf.all.arp_filter", "0", "/proc/sys/net/ipv4/conf/all/arp_filter"},
@@ -38,7 +42,14 @@ var watchedConf = map[int]string{
 	22: "accept_local", 24: "proxy_arp_pvlan", 25: "route_localnet", 29: "drop_unicast_in_l2_multicast",
 }
 
-// Where others stand there, and in what is told of IPv6 (DEVCONF_*).
+// watchedConf6 are those of IPv6 (DEVCONF_*), and what is harmless.
+var watchedConf6 = []struct {
+	at       int
+	name     string
+	harmless uint32
+}{{1, "hop_limit", 64}, {22, "proxy_ndp", 0}}
+
+// Where others stand there, and in what is told of IPv6.
 const (
 	conf4Forwarding = 0
 	conf6Forwarding = 0
@@ -49,7 +60,7 @@ const (
 type deviceConf struct {
 	forwarding4, forwarding6 string
 	ipv6                     bool              // spoken, as far as the interface is concerned
-	others                   map[string]string // those that are not zero, by the last part of their name
+	others, others6          map[string]string // those that are not harmless, by the last part of their name
 }
 
 // What nl does not name: in IFLA_AF_SPEC, by family.
@@ -78,6 +89,15 @@ func (c *deviceConf) decode(spec []byte) {
 			case family == unix.AF_INET6 && kind == iflaInet6Conf && len(list) >= 4*(conf6Forwarding+1):
 				c.ipv6 = len(list) >= 4*(conf6Disable+1) && u32(list[4*conf6Disable:]) == 0
 				c.forwarding6 = strconv.Itoa(int(u32(list[4*conf6Forwarding:])))
+				for _, w := range watchedConf6 {
+					if len(list) < 4*(w.at+1) || u32(list[4*w.at:]) == w.harmless {
+						continue
+					}
+					if c.others6 == nil {
+						c.others6 = map[string]string{}
+					}
+					c.others6[w.name] = strconv.Itoa(int(int32(u32(list[4*w.at:]))))
+				}
 			}
 		}
 	}
@@ -168,6 +188,9 @@ func (d device) suspects(ns string, known map[string]string) []provision.Sysctl 
 	}
 	for name, value := range d.conf.others {
 		add(conf4, name, value, "")
+	}
+	for name, value := range d.conf.others6 {
+		add(conf6, name, value, "")
 	}
 	return list
 }

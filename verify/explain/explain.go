@@ -214,6 +214,7 @@ func (e *explainer) blame(i int) []*finding {
 		want := e.good.Ways(q)
 		t, signature := newTouched(), trace.Signature(want)
 		t.add(want)
+		t.lookups[lookup{q.NS, q.Dst.Addr()}] = true // before its destination is translated
 		for _, f := range e.faults {
 			if !t.meets(f) {
 				continue

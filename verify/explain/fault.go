@@ -232,7 +232,7 @@ func matters(s provision.Step) bool {
 	}
 	for _, d := range s.Differences() {
 		switch d.Attr {
-		case "mark", "names", "peer-alias", "condition":
+		case "mark", "names", "witness", "peer-alias", "condition":
 			continue
 		case "extra", "peer-extra":
 			words := strings.Split(d.Is, ", ")

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"netlab/labs"
 	"netlab/provision"
 	"netlab/provision/netfilter"
 	"netlab/trace"
@@ -25,7 +26,14 @@ const (
 // they end.
 func (e *explainer) live(ctx context.Context, rest []int) error {
 	var errs []error
-	rest = slices.DeleteFunc(rest, func(i int) bool { return e.report.Results[i].Verdict == verify.Error })
+	var unmade []int
+	rest = slices.DeleteFunc(rest, func(i int) bool {
+		made := e.report.Results[i].Verdict != verify.Error
+		if !made {
+			unmade = append(unmade, i)
+		}
+		return !made
+	})
 	for _, n := range e.found {
 		if len(n.taken) > 0 {
 			rest = e.share(rest, n)
@@ -42,6 +50,11 @@ func (e *explainer) live(ctx context.Context, rest []int) error {
 		}
 		n.add(i)
 		rest = e.share(rest[1:], n)
+		for _, k := range unmade { // for want of what is there, such as a port to listen on
+			if n.fault == nil && n.at != "" && strings.Contains(e.report.Results[k].Reason, " in "+n.at+":") {
+				n.add(k)
+			}
+		}
 	}
 	return errors.Join(errs...)
 }
@@ -121,10 +134,13 @@ func (e *explainer) look(ctx context.Context, i int) (*finding, error) {
 		n.evidence = append(n.evidence, line)
 		return n, nil
 	}
-	if n := e.foreign(&r, line); n != nil {
+	if n := e.misled(&r, line); n != nil {
 		return n, nil
 	}
-	if n := e.scenes(ctx, i, &r, line); n != nil {
+	if n := e.foreign(ctx, c, &r, line); n != nil {
+		return n, nil
+	}
+	if n := e.stopped(ctx, c, &r, line); n != nil {
 		return n, nil
 	}
 	if n := e.weak(c); n != nil {
@@ -133,7 +149,7 @@ func (e *explainer) look(ctx context.Context, i int) (*finding, error) {
 		}
 		return n, nil
 	}
-	return nil, nil
+	return e.scenes(ctx, i, &r, line), nil
 }
 
 // trace sends a packet and reads what was seen of it.
@@ -173,11 +189,17 @@ func (e *explainer) listeners(c *verify.Check, q trace.Question, ways []trace.Wa
 
 // foreign says what ended a packet that is not of the lab; nil if that is not
 // known.
-func (e *explainer) foreign(r *trace.Report, line string) *finding {
+func (e *explainer) foreign(ctx context.Context, c *verify.Check, r *trace.Report, line string) *finding {
 	for _, p := range []*trace.Path{&r.Trace.There, &r.Trace.Back} {
 		if n := e.metRule(p, line); n != nil {
 			return n
 		}
+	}
+	if n := e.moved(r, line); n != nil {
+		return n
+	}
+	if r.AsExpected() { // where it ends it should end
+		return nil
 	}
 	for _, p := range []*trace.Path{&r.Trace.There, &r.Trace.Back} {
 		if len(p.Hops) == 0 || p.End.Kind != trace.Stopped || p.End.Fault.Why == "" || vague[p.End.Fault.Step] {
@@ -185,6 +207,9 @@ func (e *explainer) foreign(r *trace.Report, line string) *finding {
 		}
 		n := &finding{at: p.End.NS, first: e.place(p.End.NS) + ": " + p.End.Fault.Why, evidence: []string{line}}
 		n.remedy = e.reset(p.End.NS)
+		if list := e.concerning(p.End.NS, e.scene(ctx, p.End.NS), c); len(list) > 0 {
+			return e.set(n, c, list[0]) // such as what a rule of the lab's drops because of it
+		}
 		if p.End.Fault.Step == "route lookup" {
 			n.first += ", and the lab file leaves that route to you"
 			n.remedy = "ip -n " + p.End.NS + " route show table all shows the routes; " + n.remedy + " takes back what was added"
@@ -192,6 +217,47 @@ func (e *explainer) foreign(r *trace.Report, line string) *finding {
 		return e.same(n)
 	}
 	return nil
+}
+
+// misled says where a namespace believes that somebody else has an address; nil
+// if none does.
+func (e *explainer) misled(r *trace.Report, line string) *finding {
+	type neighbour struct {
+		ns string
+		ip netip.Addr
+	}
+	should := map[neighbour][]labs.MAC{}
+	resolved := func(p *trace.Path, each func(ns string, f trace.Resolved)) {
+		for i := range p.Hops {
+			for _, f := range p.Hops[i].Facts {
+				if f, ok := f.(trace.Resolved); ok && f.MAC != (labs.MAC{}) {
+					each(p.Hops[i].NS, f)
+				}
+			}
+		}
+	}
+	for i := range r.Expected {
+		for _, p := range []*trace.Path{&r.Expected[i].There, &r.Expected[i].Back} {
+			resolved(p, func(ns string, f trace.Resolved) {
+				should[neighbour{ns, f.IP}] = append(should[neighbour{ns, f.IP}], f.MAC)
+			})
+		}
+	}
+	var n *finding
+	for _, p := range []*trace.Path{&r.Trace.There, &r.Trace.Back} {
+		resolved(p, func(ns string, f trace.Resolved) {
+			want := should[neighbour{ns, f.IP}]
+			if n != nil || len(want) == 0 || slices.Contains(want, f.MAC) {
+				return
+			}
+			n = &finding{at: ns, evidence: []string{line}, remedy: "netlab up " + e.Lab.Name}
+			n.first = fmt.Sprintf("%s: the neighbour %s on %s has the MAC %s, the lab says %s", e.place(ns), f.IP, f.Dev, f.MAC, want[0])
+		})
+	}
+	if n == nil {
+		return nil
+	}
+	return e.same(n)
 }
 
 // vague are ends of packets that say where, but not why.
@@ -216,7 +282,13 @@ func (e *explainer) metRule(p *trace.Path, line string) *finding {
 					continue
 				}
 				n := &finding{at: h.NS, evidence: []string{line}, proto: protoOf(s.Rule)}
+				if h.Header.Inner != nil || n.proto != h.Header.Proto { // of the tunnel, and of all that it carries
+					n.proto = ""
+				}
 				n.first = fmt.Sprintf("%s: %s, the lab has no such rule", e.place(h.NS), ruleText(s))
+				if s.Number == 0 {
+					n.first = fmt.Sprintf("%s: %s, the lab says nothing of it", e.place(h.NS), ruleText(s))
+				}
 				n.remedy = removal(h.NS, s) + ", or " + e.reset(h.NS)
 				if line == "" {
 					n.evidence = nil
@@ -228,10 +300,42 @@ func (e *explainer) metRule(p *trace.Path, line string) *finding {
 	return nil
 }
 
+// moved returns a rule that nft made, of which the kernel tells no more than that
+// it accepts, where a packet got other ends than it should; nil if there is none.
+func (e *explainer) moved(r *trace.Report, line string) *finding {
+	for _, p := range []*trace.Path{&r.Trace.There, &r.Trace.Back} {
+		for i := range p.Hops {
+			h := &p.Hops[i]
+			var change *trace.Translated
+			var by *trace.FilterStep
+			for _, f := range h.Facts {
+				switch f := f.(type) {
+				case trace.Translated:
+					change = &f
+				case trace.Filtered:
+					for k := range f.Steps {
+						if s := &f.Steps[k]; s.Native() && s.Number > 0 && s.Target == "" && by == nil {
+							by = s
+						}
+					}
+				}
+			}
+			if change == nil || by == nil || change.By != "" {
+				continue
+			}
+			n := &finding{at: h.NS, evidence: []string{line}}
+			n.first = fmt.Sprintf("%s: rule %d of the nft chain %s of table %s %s makes %s of %s, the lab has no such rule", e.place(h.NS), by.Number, by.Chain, by.Family, by.Table, change.To, change.From)
+			n.remedy = removal(h.NS, *by) + ", or " + e.reset(h.NS)
+			return e.same(n)
+		}
+	}
+	return nil
+}
+
 // isForeign reports whether a rule is not of the lab and may lose or change a
 // packet.
 func isForeign(s trace.FilterStep) bool {
-	if s.Number == 0 || s.Target != "" || (s.Family == "ip" || s.Family == "ip6") && netfilter.IsOurs(s.Chain) {
+	if s.Target != "" || !s.Native() && netfilter.IsOurs(s.Chain) {
 		return false
 	}
 	switch target := word(s.Rule, "-j"); {
@@ -257,23 +361,32 @@ func word(rule, flag string) string {
 
 func protoOf(rule string) trace.Proto { return trace.Proto(word(rule, "-p")) }
 
-// ruleText writes where a rule stands and what it says.
+// ruleText writes where a rule stands and what it says, or what the policy of a
+// chain is.
 func ruleText(s trace.FilterStep) string {
-	if s.Family == "ip" || s.Family == "ip6" {
-		text := fmt.Sprintf("%s %s rule %d", s.Table, s.Chain, s.Number)
-		if s.Rule != "" {
-			return text + ": " + s.Rule
-		}
-		return text + ": " + string(s.Verdict)
+	switch {
+	case s.Number == 0 && s.Native():
+		return fmt.Sprintf("the policy of the nft chain %s of table %s %s is %s", s.Chain, s.Family, s.Table, s.Verdict)
+	case s.Number == 0:
+		return fmt.Sprintf("the policy of %s %s is %s", s.Table, s.Chain, strings.ToUpper(string(s.Verdict)))
+	case s.Native():
+		return fmt.Sprintf("rule %d of the nft chain %s of table %s %s: %s", s.Number, s.Chain, s.Family, s.Table, s.Verdict)
 	}
-	return fmt.Sprintf("rule %d of the nft chain %s of table %s %s: %s", s.Number, s.Chain, s.Family, s.Table, s.Verdict)
+	text := fmt.Sprintf("%s %s rule %d", s.Table, s.Chain, s.Number)
+	if s.Rule != "" {
+		return text + ": " + s.Rule
+	}
+	return text + ": " + string(s.Verdict)
 }
 
-// removal returns the command that removes a rule.
+// removal returns the command that removes a rule, or takes back a policy.
 func removal(ns string, s trace.FilterStep) string {
 	program := map[string]string{"ip": "iptables", "ip6": "ip6tables"}[s.Family]
 	rest, ok := strings.CutPrefix(s.Rule, "-A ")
-	if program == "" || !ok {
+	switch {
+	case program != "" && s.Number == 0 && !s.Native():
+		return fmt.Sprintf("ip netns exec %s %s -t %s -P %s ACCEPT", ns, program, s.Table, s.Chain)
+	case program == "" || !ok:
 		return fmt.Sprintf("ip netns exec %s nft delete table %s %s", ns, s.Family, s.Table)
 	}
 	return fmt.Sprintf("ip netns exec %s %s -t %s -D %s", ns, program, s.Table, rest)

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"netlab/labs"
+	"netlab/provision"
 	"netlab/trace"
 	"netlab/verify"
 )
@@ -61,17 +62,8 @@ func (e *explainer) scenes(ctx context.Context, i int, r *trace.Report, line str
 		s := e.scene(ctx, ns)
 		n.at = ns
 		switch {
-		case len(s.Stopped) > 0 && (c.Kind == verify.TCP || c.Kind == verify.UDP) && ns == r.Trace.There.End.NS:
-			n.first = fmt.Sprintf("%s: process %s is stopped, the lab says it runs", e.place(ns), s.Stopped[0])
-			n.remedy = "kill -CONT " + strings.Fields(s.Stopped[0])[0] + ", or " + e.reset(ns)
-			n.proto = protoOfKind(c)
-		case len(s.concerning(c)) > 0:
-			x := s.concerning(c)[0]
-			n.first = fmt.Sprintf("%s: %s is %s, the lab says nothing of it and a new namespace has %s", e.place(ns), x.Name, x.Value, x.Fresh)
-			n.remedy = fmt.Sprintf("ip netns exec %s sysctl -w %s=%s", ns, x.Name, x.Fresh)
-			if strings.Contains(x.Name, "icmp_echo") {
-				n.proto = protoOfKind(c)
-			}
+		case len(e.concerning(ns, s, c)) > 0:
+			return e.set(n, c, e.concerning(ns, s, c)[0])
 		case len(s.Foreign) > 0:
 			n.first = fmt.Sprintf("%s: packets may be lost in netfilter rules that are not the lab's: %s", e.place(ns), some(s.Foreign))
 			n.remedy = e.reset(ns) + " removes them"
@@ -81,6 +73,25 @@ func (e *explainer) scenes(ctx context.Context, i int, r *trace.Report, line str
 		return e.same(n)
 	}
 	return e.unheard(ctx, i, r, n)
+}
+
+// stopped says that a process where a packet arrived is stopped; nil if none is.
+func (e *explainer) stopped(ctx context.Context, c *verify.Check, r *trace.Report, line string) *finding {
+	ns := r.Trace.There.End.NS
+	if ns == "" || c.Kind != verify.TCP && c.Kind != verify.UDP {
+		return nil
+	}
+	s := e.scene(ctx, ns)
+	if len(s.Stopped) == 0 {
+		return nil
+	}
+	n := &finding{at: ns, proto: protoOfKind(c)}
+	if line != "" {
+		n.evidence = []string{line}
+	}
+	n.first = fmt.Sprintf("%s: process %s is stopped, the lab says it runs", e.place(ns), s.Stopped[0])
+	n.remedy = "kill -CONT " + strings.Fields(s.Stopped[0])[0] + ", or " + e.reset(ns)
+	return e.same(n)
 }
 
 // unheard says that nothing listens where a connection was refused, and what
@@ -132,14 +143,56 @@ func (e *explainer) spacesOf(r *trace.Report) []string {
 	return list
 }
 
-// concerning returns the settings that packets of a check may be lost by.
-func (s *Scene) concerning(c *verify.Check) []Setting {
+// set says that n is a setting, or returns the finding that says so of one that
+// netlab up mends.
+func (e *explainer) set(n *finding, c *verify.Check, x Setting) *finding {
+	for _, f := range e.faults {
+		if o, ok := f.step.Object.(provision.Sysctl); ok && o.NS == n.at && o.Name == x.Name {
+			known := e.finding(f, "")
+			known.evidence = append(known.evidence, n.evidence...)
+			return known
+		}
+	}
+	fresh := x.Fresh
+	if fresh == "" {
+		fresh = "nothing there"
+	}
+	n.first = fmt.Sprintf("%s: %s is %s, the lab says nothing of it and a new namespace has %s", e.place(n.at), x.Name, x.Value, fresh)
+	n.remedy = fmt.Sprintf("ip netns exec %s sysctl -w %s='%s'", n.at, x.Name, x.Fresh)
+	for _, part := range []string{"icmp", "tcp", "udp"} {
+		if strings.Contains(x.Name, part) {
+			n.proto = protoOfKind(c)
+		}
+	}
+	return e.same(n)
+}
+
+// concerning returns the settings of a namespace that packets of a check may be
+// lost by, and that the lab does not make.
+func (e *explainer) concerning(ns string, s Scene, c *verify.Check) []Setting {
+	proto := protoOfKind(c)
+	icmp := proto == trace.ProtoICMP || proto == trace.ProtoICMP6
+	lab := map[string]bool{}
+	for o := range e.Desired.All() {
+		if o, ok := o.(provision.Sysctl); ok && o.NS == ns {
+			lab[o.Name] = true
+		}
+	}
 	var list []Setting
 	for _, x := range s.Settings {
-		if strings.Contains(x.Name, "icmp_echo") && protoOfKind(c) != trace.ProtoICMP && protoOfKind(c) != trace.ProtoICMP6 {
-			continue
+		switch {
+		case lab[x.Name]:
+		case strings.Contains(x.Name, "icmp_echo") && !icmp, strings.Contains(x.Name, "icmp.echo") && !icmp:
+		case strings.Contains(x.Name, "tcp") && proto != trace.ProtoTCP:
+		case strings.Contains(x.Name, "udp") && proto != trace.ProtoUDP:
+		case strings.Contains(x.Name, "_timeout") && strings.Contains(x.Name, "_icmp") && !icmp:
+		case strings.Contains(x.Name, "ip_local_") && icmp:
+		case strings.Contains(x.Name, "icmp") && strings.Contains(x.Name, "rate") && !icmp && c.Want == labs.Reachable:
+		case strings.Contains(x.Name, "frag_") && c.Kind != verify.Size:
+		case strings.HasPrefix(x.Name, "net.ipv6.") && !c.Addr.Is6(), strings.HasPrefix(x.Name, "net.ipv4.") && c.Addr.Is6() && !strings.HasPrefix(x.Name, "net.ipv4.tcp") && !strings.HasPrefix(x.Name, "net.ipv4.ip_local"):
+		default:
+			list = append(list, x)
 		}
-		list = append(list, x)
 	}
 	return list
 }

@@ -56,6 +56,9 @@ func (t *touched) path(p *trace.Path) {
 	}
 	if p.End.Fault.Step == "netfilter" {
 		t.filters[p.End.NS] = true
+		if n := len(p.Hops); n > 0 { // rules behind the routing decision
+			t.lookups[lookup{p.End.NS, p.Hops[n-1].Header.Dst}] = true
+		}
 	}
 }
 

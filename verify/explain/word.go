@@ -70,6 +70,13 @@ func (e *explainer) wording(f *fault) (ns, what string) {
 			what = fmt.Sprintf("%s; it is the address of %s", what, e.names.Addr(a.Prefix.Addr()))
 		}
 	}
+	if _, ok := s.Object.(provision.Route); ok { // of another table, to which a rule leads
+		for _, o := range f.steps {
+			if rule, ok := o.Object.(provision.Rule); ok && o.Op == provision.Delete {
+				what += fmt.Sprintf("; %s leads there", named(rule))
+			}
+		}
+	}
 	return ns, what
 }
 
@@ -86,6 +93,9 @@ func wording(s provision.Step) (ns, what string) {
 		}
 		return ns, missing(s.Object)
 	case provision.Delete:
+		if o, ok := s.Object.(provision.Sysctl); ok {
+			return ns, fmt.Sprintf("%s is %s, the lab expects %s", o.Name, o.Value, o.Unset)
+		}
 		return ns, named(s.Object) + " is there" + spare(s.Object) + ", the lab has none"
 	}
 	switch o := s.Object.(type) {
