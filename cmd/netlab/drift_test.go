@@ -84,6 +84,7 @@ func (f driftFile) write(t *testing.T) {
 // else alone, and then there must be nothing left to do. At the end every
 // attribute of every object must have been changed by somebody.
 func TestPrivilegedDrift(t *testing.T) {
+	t.Parallel()
 	requireRoot(t)
 	files, err := filepath.Glob("testdata/drift/*.txt")
 	if err != nil || len(files) == 0 {

@@ -141,6 +141,7 @@ const slow = "ttl,mtu,external,nat"
 // the first line of the explanation to name the fault. Labs are broken side by
 // side: most of the time nothing happens but waiting.
 func TestPrivilegedExplains(t *testing.T) {
+	t.Parallel()
 	requireRoot(t)
 	seen := alarms{sounded: map[string]bool{}}
 	var all sync.WaitGroup

@@ -9,6 +9,7 @@ import (
 
 // TestPrivilegedGraph draws a lab while people break it.
 func TestPrivilegedGraph(t *testing.T) {
+	t.Parallel()
 	requireRoot(t)
 	file, lab := writeLab(t, fmt.Sprintf(`name: t%d-graph
 nodes: [{name: node-a}, {name: node-b}]

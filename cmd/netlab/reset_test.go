@@ -10,6 +10,7 @@ import (
 // TestPrivilegedResetContainers resets a lab whose containers run: all of them,
 // those of one pod, and by force. It says what people had changed.
 func TestPrivilegedResetContainers(t *testing.T) {
+	t.Parallel()
 	out := aside(t, `cat >/run/lab.yaml <<'END'
 name: busy
 nodes: [{name: a}]

@@ -261,6 +261,7 @@ func TestPrivilegedRootless(t *testing.T) {
 
 // TestPrivilegedRootlessLabs brings every lab that ships up without root.
 func TestPrivilegedRootlessLabs(t *testing.T) {
+	t.Parallel()
 	p := someone(t, 2)
 	for _, name := range []string{"pod", "one-node", "flat", "routed", "nodeport", "affinity", "dns", "router", "three-node"} {
 		t.Run(name, func(t *testing.T) {

@@ -158,6 +158,7 @@ var flowMatrix = []struct{ from, service, how, a, b string }{
 // and wants the endpoints to answer, and to see the addresses, that they would
 // in a cluster.
 func TestPrivilegedFlows(t *testing.T) {
+	t.Parallel()
 	requireRoot(t)
 	for _, mode := range []labs.Mode{labs.ModeVXLAN, labs.ModeFlat, labs.ModeRouted} {
 		t.Run(string(mode), func(t *testing.T) {

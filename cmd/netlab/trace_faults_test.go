@@ -10,6 +10,7 @@ import (
 // TestPrivilegedTraceFaults breaks a lab in many ways and wants the last line
 // to say where the packet ended, and why.
 func TestPrivilegedTraceFaults(t *testing.T) {
+	t.Parallel()
 	file, lab := upTraceLab(t, "faults", labs.ModeVXLAN)
 	a, b := lab.Node("node-a"), lab.Node("node-b")
 	client, web, near := lab.Pod("default", "client"), lab.Pod("default", "web"), lab.Pod("default", "near")

@@ -190,6 +190,7 @@ func TestPrivilegedTraceAgainstTools(t *testing.T) {
 // TestPrivilegedTraceEverybody traces between ends of all kinds in all modes:
 // what is seen must be what is expected.
 func TestPrivilegedTraceEverybody(t *testing.T) {
+	t.Parallel()
 	for _, mode := range []labs.Mode{labs.ModeVXLAN, labs.ModeFlat, labs.ModeRouted, labs.ModeNone} {
 		t.Run(string(mode), func(t *testing.T) {
 			_, lab := upTraceLab(t, string(mode), mode)

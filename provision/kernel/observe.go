@@ -121,6 +121,7 @@ type wish struct {
 	sysctls  map[string][]provision.Sysctl // by namespace
 	rulesets map[string]bool               // namespaces with any
 	claimed  map[provision.Key]bool        // what the wanted objects are called
+	links    map[string][]string           // names of wanted interfaces, by namespace
 	homes    map[netip.Addr][]labs.MAC     // by address: see homes
 	veths    []provision.Veth
 	far      map[string][]string // namespace -> those to which it has cables, by their first ends
@@ -131,11 +132,14 @@ type wish struct {
 func newWish(want provision.State) wish {
 	w := wish{
 		state: want, sysctls: map[string][]provision.Sysctl{}, rulesets: map[string]bool{}, far: map[string][]string{},
-		claimed: map[provision.Key]bool{}, homes: homes(want),
+		claimed: map[provision.Key]bool{}, homes: homes(want), links: map[string][]string{},
 	}
 	for o := range want.All() {
 		for _, k := range o.Claims() {
 			w.claimed[k] = true
+			if k.Kind == provision.KindLink {
+				w.links[k.NS] = append(w.links[k.NS], k.Name)
+			}
 		}
 		switch o := o.(type) {
 		case provision.Sysctl:

@@ -3,6 +3,7 @@ package kernel
 import (
 	"errors"
 	"io/fs"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -17,7 +18,7 @@ import (
 
 // watchedFiles are those of a namespace. What stands under default counts for
 // interfaces that are made later.
-var watchedFiles = []struct{ name, harmless, path string }{
+var watchedFiles = []watchedFile{
 	{"net.ipv4.icmp_echo_ignore_all", "0", "/proc/sys/net/ipv4/icmp_echo_ignore_all"},
 	{"net.ipv4.ip_default_ttl", "64", "/proc/sys/net/ipv4/ip_default_ttl"},
 	{"net.ipv4.icmp_ratelimit", "1000", "/proc/sys/net/ipv4/icmp_ratelimit"},
@@ -34,6 +35,21 @@ var watchedFiles = []struct{ name, harmless, path string }{
 	{"net.ipv4.conf.default.arp_filter", "0", "/proc/sys/net/ipv4/conf/default/arp_filter"},
 	{"net.ipv4.conf.default.proxy_arp", "0", "/proc/sys/net/ipv4/conf/default/proxy_arp"},
 }
+
+type watchedFile struct{ name, harmless, path string }
+
+// watchedDefaults are those that an interface would begin with, and that take a
+// while to read: where one is missing.
+var watchedDefaults = func() []watchedFile {
+	var list []watchedFile
+	for _, name := range watchedConf {
+		f := watchedFile{"net.ipv4.conf.default." + name, "0", "/proc/sys/net/ipv4/conf/default/" + name}
+		if !slices.Contains(watchedFiles, f) {
+			list = append(list, f)
+		}
+	}
+	return list
+}()
 
 // watchedConf are those of an interface, by their place in what rtnetlink tells
 // (include/uapi/linux/ip.h, IPV4_DEVCONF_* less one). Zero is harmless.
@@ -116,7 +132,11 @@ func (h *Host) watch(proc *procSys, c *conn, told *netconf, v *view, w wish, kno
 			values[s.Name] = ""
 		}
 	}
-	suspects, err := watchFiles(proc, c, told, v.name, values)
+	files := watchedFiles
+	if slices.ContainsFunc(w.links[v.name], func(name string) bool { return v.byName[name].index == 0 }) {
+		files = slices.Concat(files, watchedDefaults)
+	}
+	suspects, err := watchFiles(files, proc, c, told, v.name, values)
 	if err != nil {
 		return nil, err
 	}
@@ -143,11 +163,11 @@ func (h *Host) watch(proc *procSys, c *conn, told *netconf, v *view, w wish, kno
 	return changed, nil
 }
 
-// watchFiles reads those of the whole namespace, and returns those that are not
+// watchFiles reads files of the whole namespace, and returns those that are not
 // harmless. The calling thread is in the namespace, and so is c.
-func watchFiles(proc *procSys, c *conn, told *netconf, ns string, known map[string]string) ([]provision.Sysctl, error) {
+func watchFiles(files []watchedFile, proc *procSys, c *conn, told *netconf, ns string, known map[string]string) ([]provision.Sysctl, error) {
 	var suspects []provision.Sysctl
-	for _, f := range watchedFiles {
+	for _, f := range files {
 		if _, ok := known[f.name]; ok {
 			continue
 		}
