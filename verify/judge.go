@@ -30,6 +30,11 @@ type Result struct {
 	Seen    string // what a failure saw instead, in few words; groups failures of one cause
 }
 
+const anAnswer = "an answer"
+
+// Answered reports whether r failed because somebody answered who should not.
+func (r *Result) Answered() bool { return r.Seen == anAnswer }
+
 // Judge compares what a check promises with what was seen. err says that
 // nothing could be seen.
 func Judge(c Check, o Observation, err error) Result {
@@ -214,7 +219,7 @@ func wrongOutcome(c *Check, o *Observation) (seen, reason string) {
 	}
 	switch o.Outcome {
 	case labs.Reachable:
-		return "an answer", fmt.Sprintf("%s answered%s, the lab says %s", c.address(), detail, c.Want)
+		return anAnswer, fmt.Sprintf("%s answered%s, the lab says %s", c.address(), detail, c.Want)
 	case labs.Refused:
 		if c.Want == labs.Reachable {
 			detail += described(c.listeners())

@@ -190,7 +190,7 @@ func downInstances(c *cli.Context, sys system) error {
 		}
 		o := outcome{state: "down", detail: "was not up", result: viewDown(m.name, done, out.clock.elapsed())}
 		if _, _, removed := done.plan.Count(); removed+done.processes > 0 {
-			o.detail = fmt.Sprintf("%d removed, %d processes ended", removed, done.processes)
+			o.detail = fmt.Sprintf("%d removed, %s ended", removed, number(done.processes, "process"))
 		}
 		return o
 	})

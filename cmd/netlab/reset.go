@@ -313,10 +313,10 @@ func (o output) reset(name string, found provision.Plan, r resetReport) error {
 func (r resetResult) undone() string {
 	text := "nothing had been changed"
 	if n := len(r.found.Steps) + len(r.report.ForeignRules); n > 0 {
-		text = fmt.Sprintf("%d changes undone", n)
+		text = number(n, "change") + " undone"
 	}
 	if r.report.Processes > 0 {
-		text += fmt.Sprintf(", %d processes ended", r.report.Processes)
+		text += ", " + number(r.report.Processes, "process") + " ended"
 	}
 	return text
 }

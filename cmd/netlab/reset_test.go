@@ -44,7 +44,7 @@ wait; pgrep -cx sleep`)
 	want := `== all
 ~ link busy.web/eth0: mtu is 1300, lab says 1450
 - rule busy.a: filter: -A FORWARD -s 10.9.9.9/32 -j DROP
-lab busy is reset in 0 ms: 2 changes undone, 1 processes ended
+lab busy is reset in 0 ms: 2 changes undone, 1 process ended
 c is new, 0 restarts, ready true
 d is new, 0 restarts, ready true
 e is new, 0 restarts, ready true
@@ -52,7 +52,7 @@ e is new, 0 restarts, ready true
 no changes: lab busy is as its file says
 == one pod
 ~ link busy.two/eth0: mtu is 1300, lab says 1450
-lab busy is reset in 0 ms: 1 changes undone
+lab busy is reset in 0 ms: 1 change undone
 c goes on
 d goes on
 e is new, 0 restarts, ready true
@@ -60,7 +60,7 @@ e is new, 0 restarts, ready true
 1 to update
 == by force
 ~ link busy.web/eth0: mtu is 1300, lab says 1450
-lab busy is reset in 0 ms: 1 changes undone
+lab busy is reset in 0 ms: 1 change undone
 c is new, 0 restarts, ready true
 d is new, 0 restarts, ready true
 e goes on

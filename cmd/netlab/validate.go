@@ -29,10 +29,37 @@ Example:
 			if c.NArg() == 0 {
 				return args(c, "FILE...")
 			}
-			out := sys.output(c)
-			return validate(sys, c.Args().Slice(), c.Bool("strict"), out)
+			files, err := sys.filesOf(c.Args().Slice())
+			if err != nil {
+				return err
+			}
+			return validate(sys, files, c.Bool("strict"), sys.output(c))
 		},
 	}
+}
+
+// filesOf returns the lab files that arguments mean, as labFiles does; what is
+// the name of a lab stays that.
+func (sys system) filesOf(words []string) ([]string, error) {
+	var files []string
+	for _, word := range words {
+		if word == "-" {
+			files = append(files, word)
+			continue
+		}
+		if !isPath(word) {
+			if _, err := sys.find(word); err == nil {
+				files = append(files, word)
+				continue
+			}
+		}
+		in, err := labFiles([]string{word})
+		if err != nil {
+			return nil, err
+		}
+		files = append(files, in...)
+	}
+	return files, nil
 }
 
 // fileView is what validate has to say of one file, in JSON. It is part of the

@@ -241,7 +241,7 @@ func (o output) down(name string, p provision.Plan, processes int) error {
 		_, _, deleted := p.Count()
 		text := fmt.Sprintf("lab %s is down: %d removed", name, deleted)
 		if processes > 0 {
-			text += fmt.Sprintf(", %d processes ended", processes)
+			text += ", " + number(processes, "process") + " ended"
 		}
 		_, err = fmt.Fprintf(o.stdout, "%s in %d ms\n", text, o.clock.elapsed().Milliseconds())
 	}

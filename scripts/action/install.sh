@@ -3,6 +3,7 @@
 # installs iptables where it is missing. Later steps find netlab in NETLAB_BIN and
 # in PATH.
 set -euo pipefail
+# shellcheck source-path=SCRIPTDIR source=common.sh
 . "$(dirname "$0")/common.sh"
 source=$(cd "$(dirname "$0")/../.." && pwd)
 

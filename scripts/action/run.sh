@@ -12,6 +12,7 @@
 # results, labs and failed, the number of labs that are not well. Exit code 3 if
 # a check failed, 1 if a lab could not be brought up or looked at.
 set -euo pipefail
+# shellcheck source-path=SCRIPTDIR source=common.sh
 . "$(dirname "$0")/common.sh"
 netlab=$(command -v "${NETLAB_BIN:-netlab}") || fail "there is no ${NETLAB_BIN:-netlab}: run install.sh first"
 results=${NETLAB_RESULTS:-${RUNNER_TEMP:-${TMPDIR:-/tmp}}/netlab-results}

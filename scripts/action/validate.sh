@@ -3,6 +3,7 @@
 # counts warnings as mistakes, too. Needs no root and no kernel. With
 # NETLAB_QUALITY the mistakes also go to that file, as GitLab shows them.
 set -euo pipefail
+# shellcheck source-path=SCRIPTDIR source=common.sh
 . "$(dirname "$0")/common.sh"
 netlab=${NETLAB_BIN:-netlab}
 find_labs

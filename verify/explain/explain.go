@@ -56,7 +56,7 @@ func Failures(ctx context.Context, r *verify.Report, s Subject, eyes Eyes) (unex
 	if len(failed) == 0 {
 		return nil, nil
 	}
-	rest := e.onPaper(failed)
+	rest := e.onPaper(e.promises(failed))
 	rest = e.people(rest)
 	err = e.live(ctx, rest)
 	e.confirm()

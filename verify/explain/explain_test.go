@@ -138,3 +138,50 @@ func TestFullTableIsTold(t *testing.T) {
 		t.Errorf("explanations: %+v; %d to look at again", r.Explanations, len(open))
 	}
 }
+
+// TestPromisesAgainstTheirOwnFile wants a promise that the rest of the file
+// contradicts to be named as what is wrong, and not the lab.
+func TestPromisesAgainstTheirOwnFile(t *testing.T) {
+	for _, tt := range []struct {
+		promise, more string
+		answered      bool
+		want          string
+	}{
+		{`{from: client, to: "svc/web:81"}`, "", false, "verify[0]: service default/web has no port 81/TCP; it has 80/TCP"},
+		{`{from: client, to: pod/web, expect: unreachable}`, "", true, "verify[0]: the network of the lab file reaches default/web (10.244.2.2) from default/client, and this says unreachable"},
+		{`{from: client, to: 192.0.2.1}`, "", false, "verify[0]: the network of the lab file does not reach 192.0.2.1 from default/client: at l.fabric (bridge fabric), "},
+		{`{from: client, to: pod/web}`, "", false, ""},                        // should work: something is wrong with the lab
+		{`{from: client, to: "pod/web:9", expect: refused}`, "", true, ""},    // somebody listens there
+		{`{from: client, to: pod/web}`, "network: {mode: none}\n", false, ""}, // left to whoever learns
+	} {
+		lab, found := labs.Load("lab.yaml", []byte(labText+tt.more+"verify:\n  - "+tt.promise+"\n"))
+		if found.HasErrors() {
+			t.Fatal(tt.promise, found)
+		}
+		r := verify.Report{Lab: lab.Name, File: "lab.yaml"}
+		for _, c := range verify.Checks(lab) {
+			res := verify.Result{Check: c, Verdict: verify.Pass}
+			if c.Group == verify.Lab {
+				outcome := labs.Timeout
+				if tt.answered {
+					outcome = labs.Reachable
+				}
+				res = verify.Judge(c, verify.Observation{Outcome: outcome}, nil)
+			}
+			r.Results = append(r.Results, res)
+		}
+		desired := provision.Desired(lab)
+		_, _ = explain.Failures(t.Context(), &r, explain.Subject{Lab: lab, Desired: desired, Observed: desired}, blind{})
+		if len(r.Explanations) != 1 {
+			t.Errorf("%s: %d explanations: %+v", tt.promise, len(r.Explanations), r.Explanations)
+			continue
+		}
+		e := r.Explanations[0]
+		if named := strings.HasPrefix(e.Fault, "verify[0]: "); named != (tt.want != "") || !strings.HasPrefix(e.Fault, tt.want) {
+			t.Errorf("%s: fault is %q, want %q", tt.promise, e.Fault, tt.want)
+		}
+		if tt.want != "" && !strings.HasPrefix(e.Remedy, "correct this promise") {
+			t.Errorf("%s: remedy %q", tt.promise, e.Remedy)
+		}
+	}
+}
