@@ -116,7 +116,7 @@ func (o outcome) view(m member) instanceView {
 	}
 	v.ExitCode = exitCode(o.err)
 	if errors.Is(o.err, context.Canceled) {
-		v.State = "not tried"
+		v.State, o.err = "not tried", errInterrupted
 	}
 	if v.Error = o.err.Error(); v.Error != "" && v.Detail == "" {
 		v.Detail, _, _ = strings.Cut(v.Error, "\n")

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 )
@@ -130,5 +131,17 @@ func TestSettleTogether(t *testing.T) {
 	}
 	if waits != 2 {
 		t.Errorf("%d waits, want 2", waits)
+	}
+}
+
+// TestInterruptedInstances wants people to read what they did, and not what
+// happened to a context.
+func TestInterruptedInstances(t *testing.T) {
+	m := membersOf("student", 2, 7)[0]
+	for _, err := range []error{context.Canceled, fmt.Errorf("observe lab: %w", context.Canceled)} {
+		v := outcome{err: err}.view(m)
+		if v.State != "not tried" || v.Detail != "interrupted" || v.Error != "interrupted" {
+			t.Errorf("%v: state %q, detail %q, error %q", err, v.State, v.Detail, v.Error)
+		}
 	}
 }
