@@ -47,6 +47,8 @@ type host interface {
 	// ForgetMisled makes it forget the neighbours that were seen to be learned
 	// from somebody who is not to have their address.
 	ForgetMisled() error
+	// ForgetRoutes makes it forget what it learned about ways.
+	ForgetRoutes(namespaces []string) error
 	// Settle waits until the kernel has released the namespaces that were
 	// deleted.
 	Settle(ctx context.Context) error

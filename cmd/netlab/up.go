@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -167,7 +168,7 @@ func converge(ctx context.Context, h host, lab *labs.Lab, src source, opts upOpt
 	opts.out.clock.start("apply")
 	err = apply(ctx, h, lab.Name, plan, opts.out)
 	if err == nil {
-		err = h.ForgetMisled()
+		err = forgetLies(h, have, plan)
 	}
 	opts.out.clock.stop()
 	if err != nil {
@@ -192,6 +193,17 @@ func converge(ctx context.Context, h host, lab *labs.Lab, src source, opts upOpt
 		done.report = &report
 	}
 	return done, nil
+}
+
+// forgetLies makes the kernel forget what it learned of a lab that was not as its
+// file says: neighbours from somebody else, and ways that routers told.
+func forgetLies(h host, have provision.State, plan provision.Plan) error {
+	err := h.ForgetMisled()
+	ways := map[provision.Kind]bool{provision.KindRoute: true, provision.KindRule: true, provision.KindAddr: true, provision.KindLink: true}
+	if slices.ContainsFunc(plan.Steps, func(s provision.Step) bool { return ways[s.Object.Key().Kind] }) {
+		err = errors.Join(err, h.ForgetRoutes(have.Namespaces()))
+	}
+	return err
 }
 
 // convergeOrReturn does the same, and if a step fails makes the lab again what

@@ -2,6 +2,7 @@ package kernel
 
 import (
 	"errors"
+	"io/fs"
 	"net/netip"
 	"slices"
 
@@ -11,6 +12,7 @@ import (
 
 	"netlab/labs"
 	"netlab/provision"
+	"netlab/provision/netns"
 )
 
 // misled is a neighbour that a namespace has learned from somebody whose address
@@ -69,6 +71,19 @@ func (h *Host) ForgetMisled() error {
 		errs = append(errs, goneIs(unix.ENOENT, goneIs(unix.ENODEV, sp.conn.do(request(unix.RTM_DELNEIGH, 0, hdr,
 			nl.NewRtAttr(netlink.NDA_DST, m.addr.AsSlice())), nil))))
 		h.spaces.release(sp)
+	}
+	return errors.Join(errs...)
+}
+
+// ForgetRoutes makes the kernel forget, in some namespaces, what it learned about
+// ways: whom a router told to take another one goes that way for minutes. Without
+// root there is no such switch.
+func (h *Host) ForgetRoutes(namespaces []string) error {
+	var errs []error
+	for _, ns := range namespaces {
+		if err := h.pool.Do(ns, forgetRoutes); !errors.Is(err, netns.ErrNoNamespace) && !errors.Is(err, fs.ErrNotExist) {
+			errs = append(errs, err)
+		}
 	}
 	return errors.Join(errs...)
 }

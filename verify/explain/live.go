@@ -478,7 +478,10 @@ func (e *explainer) people(rest []int) []int {
 		case verify.State:
 			late = append(late, i) // there is no such difference any more: the supervisor was at it
 			return true
-		case verify.Space, verify.Control, verify.Device, verify.Table, verify.Route:
+		case verify.Route: // of which no table is to blame
+			n.first += "; no route says so, the kernel learned it (a router's redirect)"
+			n.remedy, n.taken = e.reset(c.From.NS)+" makes it forget", []netip.Addr{c.Addr}
+		case verify.Space, verify.Control, verify.Device, verify.Table:
 			n.remedy = "netlab up " + e.Lab.Name
 		default:
 			return false
