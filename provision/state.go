@@ -202,6 +202,9 @@ func (s State) Within(have State, namespaces []string) State {
 		again = false
 		names := map[Key]bool{}
 		for _, o := range part.objects {
+			if n, ok := o.(Namespace); ok && n.Condition != Sound {
+				continue // a name with nothing behind it
+			}
 			for _, c := range o.Claims() {
 				names[c] = true
 			}

@@ -1,6 +1,7 @@
 package provision
 
 import (
+	"maps"
 	"slices"
 	"testing"
 
@@ -24,6 +25,23 @@ func TestWithinMakesNoCableIntoNothing(t *testing.T) {
 			have.objects[k] = o
 		}
 	}
+	for _, condition := range []Condition{"gone", Remains, Double} {
+		t.Run(string(condition), func(t *testing.T) {
+			have := have
+			if condition != "gone" {
+				have.objects = maps.Clone(have.objects)
+				name := Namespace{Name: "l.p", Condition: condition}
+				have.objects[name.Key()] = name
+			}
+			checkWithin(t, have, want)
+		})
+	}
+}
+
+// checkWithin resets node a of a lab without pod p.
+func checkWithin(t *testing.T, have, want State) {
+	t.Helper()
+	isP := func(k Key) bool { return k.NS == "l.p" }
 	plan := Diff(have, want.Within(have, []string{"l.a"}))
 	for _, s := range plan.Steps {
 		if slices.ContainsFunc(s.Object.Claims(), isP) || slices.ContainsFunc(s.Object.Needs(), isP) {
