@@ -25,8 +25,21 @@ func Open(name string, code []byte) (*os.File, error) {
 		return nil, fmt.Errorf("write the program %s: %w", name, err)
 	}
 	// A file that is open for writing cannot be executed.
-	return os.Open(Path(f))
+	r, err := os.Open(Path(f))
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	high, err := unix.FcntlInt(r.Fd(), unix.F_DUPFD_CLOEXEC, aside)
+	if err != nil {
+		return nil, fmt.Errorf("open the program %s: %w", name, err)
+	}
+	return os.NewFile(uintptr(high), name), nil
 }
+
+// aside is more than the number of any other file that is open: between fork and
+// exec the runtime puts files of its own behind those that it hands on.
+const aside = 512
 
 // Path returns the path by which this process can execute f.
 func Path(f *os.File) string { return fmt.Sprintf("/proc/self/fd/%d", f.Fd()) }
