@@ -38,7 +38,7 @@ func measure() error {
 	if b.dir, err = os.MkdirTemp("", "bench"); err != nil {
 		return err
 	}
-	defer os.RemoveAll(b.dir)
+	defer func() { _ = os.RemoveAll(b.dir) }()
 	fmt.Printf("%s, medians of %d\n", machine(), b.rounds)
 	for name := range strings.SplitSeq(only, ",") {
 		if err := b.part(name); err != nil {

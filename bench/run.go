@@ -68,12 +68,12 @@ func (s *series) keep(name string, one sample) {
 	s.all[name] = append(s.all[name], one)
 }
 
-// median returns the medians of all that was measured under a name, and whether
-// anything was.
-func (s *series) median(name string) (sample, bool) {
+// median returns the medians of all that was measured under a name: zeros if
+// nothing was.
+func (s *series) median(name string) sample {
 	list := s.all[name]
 	if len(list) == 0 {
-		return sample{}, false
+		return sample{}
 	}
 	middle := func(of func(sample) float64) float64 {
 		values := make([]float64, len(list))
@@ -87,7 +87,7 @@ func (s *series) median(name string) (sample, bool) {
 		wall:   middle(func(s sample) float64 { return s.wall }),
 		cpu:    middle(func(s sample) float64 { return s.cpu }),
 		memory: middle(func(s sample) float64 { return s.memory }),
-	}, true
+	}
 }
 
 // part returns the number that a program of ours printed after a word.

@@ -19,13 +19,13 @@ func (s *series) print(w io.Writer, title string, bounds map[string]bound) map[s
 	ratios := map[string]float64{}
 	fmt.Fprintf(w, "\n### %s\n\n| | ms | CPU ms | MB | ratio | ratio CPU | target |\n|---|--:|--:|--:|--:|--:|--:|\n", title)
 	for _, name := range s.order {
-		m, _ := s.median(name)
+		m := s.median(name)
 		b, held := bounds[name]
 		ratio, cpu, target := "", "", ""
 		if held {
 			var wall, used float64
 			for part, factor := range b.parts {
-				p, _ := s.median(part)
+				p := s.median(part)
 				wall += factor * p.wall
 				used += factor * p.cpu
 			}

@@ -260,7 +260,7 @@ type job struct {
 func newJob(t *testing.T) *job {
 	t.Helper()
 	// Other users must get in.
-	dir, err := os.MkdirTemp("", "netlab-job-")
+	dir, err := os.MkdirTemp("", "netlab-job-") //nolint:usetesting // that of the test is closed to other users
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -148,9 +148,9 @@ func (n Namespace) Attrs() []Attr {
 }
 
 func (n Namespace) recreate(old Object) string {
-	switch o := old.(Namespace); {
-	case o.Condition == n.Condition:
-	case o.Condition == Double:
+	switch old.(Namespace).Condition {
+	case n.Condition:
+	case Double:
 		return "it is the namespace of another name"
 	default:
 		return "the file is no namespace"

@@ -87,7 +87,7 @@ func answer(port string) error {
 			continue
 		}
 		go func() {
-			defer c.Close()
+			defer func() { _ = c.Close() }()
 			_, _ = c.Read(make([]byte, 4096))
 			_, _ = io.WriteString(c, "HTTP/1.0 200 OK\r\nContent-Length: 3\r\n\r\nok\n")
 		}()

@@ -20,9 +20,9 @@ type choice struct {
 	prefix string   // --prefix; "" not given
 }
 
-func (c choice) check() error {
+func (ch choice) check() error {
 	given := 0
-	for _, is := range []bool{c.count != 0, len(c.some) > 0, c.all} {
+	for _, is := range []bool{ch.count != 0, len(ch.some) > 0, ch.all} {
 		if is {
 			given++
 		}
@@ -32,10 +32,10 @@ func (c choice) check() error {
 		return usageError("--instances, --instance and --all-instances exclude each other\n    hint: --instances 30 are number 1 to 30, --instance 3,7-9 some of them, --all-instances those that are up")
 	case given == 0:
 		return usageError("which instances?\n    hint: --instances N, --instance 3,7-9 or --all-instances")
-	case c.count < 0 || c.count > maxInstances:
-		return usageError("--instances %d: a number from 1 to %d", c.count, maxInstances)
-	case c.prefix != "" && !labs.ValidName(c.prefix):
-		return usageError("--prefix %s: lower-case letters, digits and dashes, no dash at the ends\n    hint: such as --prefix %s", c.prefix, defaultPrefix)
+	case ch.count < 0 || ch.count > maxInstances:
+		return usageError("--instances %d: a number from 1 to %d", ch.count, maxInstances)
+	case ch.prefix != "" && !labs.ValidName(ch.prefix):
+		return usageError("--prefix %s: lower-case letters, digits and dashes, no dash at the ends\n    hint: such as --prefix %s", ch.prefix, defaultPrefix)
 	}
 	return nil
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"embed"
-	"io"
 
 	"github.com/urfave/cli/v2"
 )
@@ -33,7 +32,7 @@ Examples:
 			if err != nil {
 				return usageError("there is no completion for %q\n    hint: bash, zsh or fish", shell)
 			}
-			_, err = io.WriteString(sys.stdout, string(script))
+			_, err = sys.stdout.Write(script)
 			return err
 		},
 	}

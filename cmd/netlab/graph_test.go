@@ -35,7 +35,7 @@ services:
 			t.Fatalf("ip %s: %v\n%s", strings.Join(words, " "), err, out)
 		}
 	}
-	t.Run("well", func(t *testing.T) {
+	t.Run("well", func(*testing.T) {
 		wants([]string{"\nup, ", " checks ok\n"})
 		wants([]string{`class="sign ok"`}, "-o", "svg")
 		wants([]string{"as the kernel has them", "as the lab file says"}, "--chains", "node-a")

@@ -9,7 +9,8 @@ import (
 	"github.com/urfave/cli/v2"
 )
 
-func init() { cli.HelpPrinter = printHelp }
+// The library asks this one.
+var _ = func() bool { cli.HelpPrinter = printHelp; return true }()
 
 func helpCommand() *cli.Command {
 	return &cli.Command{

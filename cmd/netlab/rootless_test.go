@@ -41,7 +41,7 @@ func someone(t *testing.T, n int) *person {
 		t.Skip("needs more users than this user namespace has: run the tests as root")
 	}
 	p := &person{t: t, uid: 40000 + (os.Getpid()*10+n)%20000, program: reachable(t)}
-	dir, err := os.MkdirTemp("", "netlab-home")
+	dir, err := os.MkdirTemp("", "netlab-home") //nolint:usetesting // that of the test is closed to other users
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,7 +71,7 @@ var reachable = func() func(t *testing.T) string {
 	return func(t *testing.T) string {
 		t.Helper()
 		once.Do(func() {
-			dir, err := os.MkdirTemp("", "netlab-bin")
+			dir, err := os.MkdirTemp("", "netlab-bin") //nolint:usetesting // it outlives the test
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -264,7 +264,7 @@ func TestPrivilegedRootlessLabs(t *testing.T) {
 	t.Parallel()
 	p := someone(t, 2)
 	for _, name := range []string{"pod", "one-node", "flat", "routed", "nodeport", "affinity", "dns", "router", "three-node"} {
-		t.Run(name, func(t *testing.T) {
+		t.Run(name, func(*testing.T) {
 			file, lab := p.lab(name)
 			p.must(exitOK, "up", file, "-q")
 			p.must(exitOK, "verify", lab, "--wait", "10s")

@@ -44,7 +44,7 @@ func (sys system) watch(c *cli.Context, out output, list func(host) (class, erro
 	defer tick.Stop()
 	for {
 		view, err := w.once(c.Context)
-		if c.Context.Err() != nil {
+		if c.Err() != nil {
 			return nil // that is how people end it
 		}
 		if err != nil {
@@ -60,7 +60,7 @@ func (sys system) watch(c *cli.Context, out output, list func(host) (class, erro
 		}
 		h.Rest() // what is held open, others could not remove
 		select {
-		case <-c.Context.Done():
+		case <-c.Done():
 			return nil
 		case <-tick.C:
 		}
@@ -76,7 +76,6 @@ type watcher struct {
 	jobs  int
 	now   func() time.Time
 	known map[string]string // state and detail, by name
-	order []string          // names, as they appeared
 }
 
 // once looks at all labs. One that was there and is gone is down.

@@ -385,7 +385,7 @@ func (v *view) settledRoutes(c *conn, names map[int]string, byIndex map[int]devi
 		if !late || try == routeTries {
 			return own, others, nil
 		}
-		time.Sleep(routeWait)
+		time.Sleep(routeWait) //nolint:forbidigo // the kernel tells nobody when it is done; see routeTries
 	}
 }
 

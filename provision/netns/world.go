@@ -48,8 +48,7 @@ const worldFlags = unix.CLONE_NEWUSER | unix.CLONE_NEWNS | unix.CLONE_NEWNET
 func CurrentWorld(volatile ...string) (*World, error) {
 	inode, dir, ok := strings.Cut(os.Getenv(worldEnv), ":")
 	if !ok {
-		dir, err := worldDir(os.Geteuid(), os.Getenv("XDG_RUNTIME_DIR"))
-		return &World{dir: dir, volatile: volatile}, err
+		return &World{dir: worldDir(os.Geteuid(), os.Getenv("XDG_RUNTIME_DIR")), volatile: volatile}, nil
 	}
 	w := &World{dir: dir, volatile: volatile, inside: true}
 	if handed := os.Getenv(doorEnv); handed != "" {
@@ -66,17 +65,17 @@ func CurrentWorld(volatile ...string) (*World, error) {
 
 // worldDir returns the directory of the world of a user: below the user's
 // runtime directory, if there is one.
-func worldDir(uid int, runtime string) (string, error) {
+func worldDir(uid int, runtime string) string {
 	if uid == 0 {
-		return "/run/netlab-rootless", nil
+		return "/run/netlab-rootless"
 	}
 	for _, dir := range []string{runtime, fmt.Sprintf("/run/user/%d", uid)} {
 		var st unix.Stat_t
 		if filepath.IsAbs(dir) && unix.Stat(dir, &st) == nil && st.Uid == uint32(uid) && st.Mode&unix.S_IFMT == unix.S_IFDIR {
-			return filepath.Join(dir, "netlab"), nil
+			return filepath.Join(dir, "netlab")
 		}
 	}
-	return fmt.Sprintf("/tmp/netlab-%d", uid), nil
+	return fmt.Sprintf("/tmp/netlab-%d", uid)
 }
 
 // Inside reports whether this process is in the world.

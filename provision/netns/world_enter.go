@@ -37,7 +37,7 @@ func (w *World) Enter(argv []string) error {
 		if lock, err = w.locked(unix.LOCK_EX); err != nil {
 			return err
 		}
-		if holder, found = w.find(); !found {
+		if _, found = w.find(); !found {
 			if err := w.endRemains(); err != nil {
 				return err
 			}

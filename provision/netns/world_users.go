@@ -14,8 +14,7 @@ import (
 // mapping says which users and groups of the host there are in a world besides
 // its own user, who is root there.
 type mapping struct {
-	own        int // how many to map without help: 1, or all for root
-	user       string
+	own        int    // how many to map without help: 1, or all for root
 	uids, gids [2]int // first and number of those that belong to the user
 }
 

@@ -58,7 +58,7 @@ func check(path string, shared bool) error {
 		return &UnsafeError{path, "is no directory", remove}
 	case owner(fi) != os.Geteuid():
 		return &UnsafeError{path, fmt.Sprintf("belongs to user %d", owner(fi)), remove}
-	case fi.Mode()&0o022 != 0 && !(shared && fi.Mode()&fs.ModeSticky != 0):
+	case fi.Mode()&0o022 != 0 && (!shared || fi.Mode()&fs.ModeSticky == 0):
 		return &UnsafeError{path, fmt.Sprintf("can be written by others (mode %04o)", fi.Mode().Perm()), remove}
 	}
 	return nil
