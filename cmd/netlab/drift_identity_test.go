@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
+	"net/netip"
 	"net"
 	"os"
 	"slices"
@@ -143,11 +144,38 @@ func heard(t *testing.T, fd int) []uint16 {
 			return types
 		}
 		for b := buf[:n]; len(b) >= unix.SizeofNlMsghdr; {
-			length := int(binary.NativeEndian.Uint32(b))
-			types = append(types, binary.NativeEndian.Uint16(b[4:]))
+			length := min(int(binary.NativeEndian.Uint32(b)), len(b))
+			if kind := binary.NativeEndian.Uint16(b[4:]); !byItself(kind, b[unix.SizeofNlMsghdr:length]) {
+				types = append(types, kind)
+			}
 			b = b[min((length+3)&^3, len(b)):]
 		}
 	}
+}
+
+// byItself reports whether a message is about a link-local or multicast address of
+// IPv6, or a route to one: the kernel takes its time to find such an address
+// unique, and tells when it has.
+func byItself(kind uint16, body []byte) bool {
+	attrs := unix.SizeofRtMsg // where the attributes begin
+	if kind == unix.RTM_NEWADDR || kind == unix.RTM_DELADDR {
+		attrs = unix.SizeofIfAddrmsg
+	}
+	if len(body) < attrs || body[0] != unix.AF_INET6 {
+		return false
+	}
+	for b := body[attrs:]; len(b) >= unix.SizeofRtAttr; {
+		length := int(binary.NativeEndian.Uint16(b))
+		if length < unix.SizeofRtAttr || length > len(b) {
+			return false
+		}
+		// RTA_DST and IFA_ADDRESS are both 1.
+		if addr, ok := netip.AddrFromSlice(b[unix.SizeofRtAttr:length]); ok && binary.NativeEndian.Uint16(b[2:]) == unix.RTA_DST {
+			return addr.IsLinkLocalUnicast() || addr.IsMulticast()
+		}
+		b = b[min((length+3)&^3, len(b)):]
+	}
+	return false
 }
 
 // check wants no address, route or rule to have changed in a namespace that
