@@ -405,7 +405,7 @@ func TestPrivilegedActionRuns(t *testing.T) {
 				}
 			}
 			parts := archive(t, filepath.Join(j.dir, "temp/netlab-results/action-bad/netlab-report.tar.gz"))
-			want(t, "summary of the evidence", parts["summary.txt"], "lab action-bad, ", "1 failed", "the lab says timeout")
+			want(t, "summary of the evidence", parts["summary.txt"], "lab action-bad, ", "1 failed", "this says timeout")
 			if _, err := os.Stat(filepath.Join(j.dir, "temp/netlab-results/action-good/netlab-report.tar.gz")); err == nil {
 				t.Error("there is evidence of a lab that works")
 			}

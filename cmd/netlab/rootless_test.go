@@ -462,7 +462,7 @@ func TestPrivilegedRootlessForRoot(t *testing.T) {
 	if out := root(exitOK, "status", "--rootless"); !strings.Contains(out, l.Name) {
 		t.Error(out)
 	}
-	if out := root(exitOK, "status"); strings.Contains(out, l.Name) {
+	if out := root(exitOK, "list"); strings.Contains(out, l.Name) {
 		t.Errorf("it is among root's own labs: %s", out)
 	}
 	if names, _ := os.ReadDir("/run/netns"); strings.Contains(fmt.Sprint(names), l.Name) {
