@@ -164,7 +164,7 @@ func (l *Lab) remove(ctx context.Context) error {
 func (l *Lab) Verify() {
 	l.t.Helper()
 	lab := l.WithReadiness(runtime.Readiness(l.host.Runtime(l.Name), l.Lab))
-	prober := probe.Prober{Plan: func(ctx context.Context) (provision.Plan, error) {
+	prober := probe.Prober{TunnelPort: lab.Network.VXLANPort, Plan: func(ctx context.Context) (provision.Plan, error) {
 		want := l.desired()
 		have, err := l.host.Observe(ctx, want.Hint())
 		return provision.Diff(have, want), err

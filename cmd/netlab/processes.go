@@ -51,8 +51,9 @@ func processes(h host, lab *labs.Lab) ([]probe.Process, error) {
 // prober looks at a lab that is up.
 func prober(h host, lab *labs.Lab) probe.Prober {
 	return probe.Prober{
-		Processes: func() ([]probe.Process, error) { return processes(h, lab) },
-		Plan:      func(ctx context.Context) (provision.Plan, error) { return compare(ctx, h, lab) },
+		TunnelPort: lab.Network.VXLANPort,
+		Processes:  func() ([]probe.Process, error) { return processes(h, lab) },
+		Plan:       func(ctx context.Context) (provision.Plan, error) { return compare(ctx, h, lab) },
 	}
 }
 
@@ -60,6 +61,7 @@ func prober(h host, lab *labs.Lab) probe.Prober {
 // for it.
 func (sys system) prober(lab *labs.Lab) probe.Prober {
 	return probe.Prober{
+		TunnelPort: lab.Network.VXLANPort,
 		Processes: func() ([]probe.Process, error) {
 			h, err := sys.open(lab.Name)
 			if err != nil {

@@ -56,25 +56,8 @@ const mostHops = 4
 // forgetFlows deletes what the machines remember of the flows of the run. Where one translated a flow, it went on as another one, which the
 // next machine may remember.
 func (r *run) forgetFlows() {
-	machines := map[string]*space{}
-	for i := range r.checks {
-		for _, e := range ends(&r.checks[i]) {
-			if e.Host == nil && r.spaces[e.NS].err == nil {
-				machines[e.NS] = r.spaces[e.NS]
-			}
-		}
-	}
-	own := map[string][]netip.Addr{}
-	var mu sync.Mutex
-	r.each(machines, func(s *space) {
-		_ = r.in(s.name, func() error { // a namespace that is gone remembers nothing
-			list := addresses()
-			mu.Lock()
-			defer mu.Unlock()
-			own[s.name] = list
-			return nil
-		})
-	})
+	machines := r.machines()
+	own := r.ownAddresses(machines)
 	r.each(machines, func(s *space) {
 		_ = r.in(s.name, func() error { r.forgetPings(s.name, own); return nil })
 	})
@@ -89,6 +72,35 @@ func (r *run) forgetFlows() {
 			_ = r.in(s.name, func() error { return r.forgetIn(s.name, some) })
 		})
 	}
+}
+
+// machines are what the run knows besides pods, and can enter.
+func (r *run) machines() map[string]*space {
+	machines := map[string]*space{}
+	for i := range r.checks {
+		for _, e := range ends(&r.checks[i]) {
+			if e.Host == nil && r.spaces[e.NS].err == nil {
+				machines[e.NS] = r.spaces[e.NS]
+			}
+		}
+	}
+	return machines
+}
+
+// ownAddresses returns the addresses of some machines.
+func (r *run) ownAddresses(machines map[string]*space) map[string][]netip.Addr {
+	own := map[string][]netip.Addr{}
+	var mu sync.Mutex
+	r.each(machines, func(s *space) {
+		_ = r.in(s.name, func() error { // a namespace that is gone remembers nothing
+			list := addresses()
+			mu.Lock()
+			defer mu.Unlock()
+			own[s.name] = list
+			return nil
+		})
+	})
+	return own
 }
 
 // forgetIn deletes flows in the namespace of the calling thread.

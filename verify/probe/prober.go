@@ -28,6 +28,10 @@ type Prober struct {
 	// nobody knows.
 	Plan func(context.Context) (provision.Plan, error)
 
+	// TunnelPort is the UDP port of the lab's tunnels, or 0: what nodes remember of
+	// their packets is forgotten.
+	TunnelPort uint16
+
 	// Share is among how many probers that look at the same time the room in
 	// the host's neighbour tables is divided. 0 is 1.
 	Share int
@@ -47,7 +51,7 @@ func (p Prober) Probe(ctx context.Context, checks []verify.Check, report func(i 
 		in = pool.Do
 	}
 	r := newRun(ctx, checks, in, report)
-	r.processes, r.plan, r.share = p.Processes, p.Plan, max(p.Share, 1)
+	r.processes, r.plan, r.tunnelPort, r.share = p.Processes, p.Plan, p.TunnelPort, max(p.Share, 1)
 	defer r.close()
 	r.open()
 
@@ -84,6 +88,7 @@ func (p Prober) Probe(ctx context.Context, checks []verify.Check, report func(i 
 	r.counted(counted)
 	r.forget(few, before)
 	r.forgetFlows()
+	r.forgetTunnels()
 	return ctx.Err()
 }
 
@@ -94,14 +99,15 @@ func traffic(k verify.Kind) bool {
 
 // run is one call of Probe.
 type run struct {
-	ctx    context.Context
-	checks []verify.Check
-	in     func(name string, fn func() error) error
-	spaces map[string]*space
-	nonce  [8]byte
-	pace   *pace
-	crowd  *crowd
-	share  int // among how many runs the neighbour tables are divided
+	ctx        context.Context
+	checks     []verify.Check
+	in         func(name string, fn func() error) error
+	spaces     map[string]*space
+	nonce      [8]byte
+	pace       *pace
+	crowd      *crowd
+	tunnelPort uint16
+	share      int // among how many runs the neighbour tables are divided
 
 	reporting sync.Mutex
 	report    func(i int, o verify.Observation, err error)
