@@ -140,6 +140,13 @@ func (h *Host) watch(proc *procSys, c *conn, told *netconf, v *view, w wish, kno
 	if err != nil {
 		return nil, err
 	}
+	// A new interface forwards if its namespace does.
+	if all := values["net.ipv4.ip_forward"]; all != "" {
+		const name = "net.ipv4.conf.default.forwarding"
+		if value, ok := told.value(c, name); ok && value != all && values[name] == "" {
+			suspects = append(suspects, provision.Sysctl{NS: v.name, Name: name, Value: value, Unset: all})
+		}
+	}
 	for _, d := range v.devices {
 		if d.kind != "veth" && !w.claimed[provision.Link{NS: v.name, Name: d.name}.Key()] {
 			continue // it goes; the end of a cable may get another name, and keeps them
