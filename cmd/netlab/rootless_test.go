@@ -233,7 +233,7 @@ func TestPrivilegedRootless(t *testing.T) {
 	if after := hostState(t); after != before {
 		t.Errorf("the host has changed\n%s\nbefore\n%s", after, before)
 	}
-	for who, out := range map[string]string{"another user": other.must(exitOK, "status"), "root": must(t, exitOK, "status")} {
+	for who, out := range map[string]string{"another user": other.must(exitOK, "status"), "root": must(t, exitOK, "list")} {
 		if strings.Contains(out, lab) {
 			t.Errorf("%s sees it: %s", who, out)
 		}
