@@ -1,7 +1,6 @@
 package kernel
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -113,55 +112,6 @@ func (h *Host) Observe(ctx context.Context, want provision.State) (provision.Sta
 	}
 	objects = append(objects, processes...)
 	return provision.NewState(want.Lab, objects...).WithSecondary(secondary).WithTaken(taken), nil
-}
-
-// wish is what of a wanted state decides what is looked at.
-type wish struct {
-	state    provision.State
-	sysctls  map[string][]provision.Sysctl // by namespace
-	rulesets map[string]bool               // namespaces with any
-	claimed  map[provision.Key]bool        // what the wanted objects are called
-	links    map[string][]string           // names of wanted interfaces, by namespace
-	homes    map[netip.Addr][]labs.MAC     // by address: see homes
-	veths    []provision.Veth
-	far      map[string][]string // namespace -> those to which it has cables, by their first ends
-	host     bool                // something on the host
-	brief    bool                // what is not wanted need not be told apart
-}
-
-func newWish(want provision.State) wish {
-	w := wish{
-		state: want, sysctls: map[string][]provision.Sysctl{}, rulesets: map[string]bool{}, far: map[string][]string{},
-		claimed: map[provision.Key]bool{}, homes: homes(want), links: map[string][]string{},
-	}
-	for o := range want.All() {
-		for _, k := range o.Claims() {
-			w.claimed[k] = true
-			if k.Kind == provision.KindLink {
-				w.links[k.NS] = append(w.links[k.NS], k.Name)
-			}
-		}
-		switch o := o.(type) {
-		case provision.Sysctl:
-			w.sysctls[o.NS] = append(w.sysctls[o.NS], o)
-		case provision.Ruleset:
-			w.rulesets[o.NS] = true
-		case provision.Veth:
-			w.veths = append(w.veths, o)
-			if o.A.NS != o.B.NS && o.B.NS != hostNS && !slices.Contains(w.far[o.A.NS], o.B.NS) {
-				w.far[o.A.NS] = append(w.far[o.A.NS], o.B.NS)
-			}
-			w.host = w.host || o.B.NS == hostNS
-		case provision.HostRule, provision.HostForwarding:
-			w.host = true
-		}
-	}
-	return w
-}
-
-func (w wish) has(k provision.Key) bool {
-	_, ok := w.state.Get(k)
-	return ok
 }
 
 // view is one namespace as it was read.
@@ -417,52 +367,6 @@ func (v *view) readSwitches(c *conn, w wish, byIndex map[int]device) error {
 		v.objects = append(v.objects, f)
 	}
 	return nil
-}
-
-// describeLo returns "up" or what is wrong with lo.
-func describeLo(lo device, addrs []address, own ownRoutes) string {
-	if !lo.up() {
-		return "down"
-	}
-	if lo.mtu != loMTU {
-		return fmt.Sprintf("up with mtu %d", lo.mtu)
-	}
-	for _, a := range addrs {
-		if a.link != lo.index || a.prefix != loPrefix {
-			continue
-		}
-		if lacks := own.missing(a, lo); lacks != "" {
-			return lacks
-		}
-		if !own[ownRoute{lo.index, unix.RT_TABLE_LOCAL, loPrefix.Masked()}] {
-			return "without local " + loPrefix.Masked().String()
-		}
-		return describeLo6(lo, addrs, own)
-	}
-	return "without " + loPrefix.String()
-}
-
-// describeLo6 misses ::1 only where IPv6 is on.
-func describeLo6(lo device, addrs []address, own ownRoutes) string {
-	if !lo.conf.ipv6 {
-		return "up"
-	}
-	for _, a := range addrs {
-		if a.link == lo.index && a.prefix == loPrefix6 {
-			return cmp.Or(own.missing(a, lo), "up")
-		}
-	}
-	return "without " + loPrefix6.String()
-}
-
-const loMTU = 65536
-
-var loPrefix6 = netip.PrefixFrom(netip.IPv6Loopback(), 128)
-
-var loPrefix = netip.PrefixFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), 8)
-
-func isLoAddr(p netip.Prefix) bool {
-	return p == loPrefix || p == loPrefix6
 }
 
 // cables finds the wanted cables whose ends are connected.
