@@ -110,18 +110,8 @@ func TestSchemaAccepts(t *testing.T) {
 		data, _ := ShippedFile(name)
 		accept(name, data)
 	}
-	for _, pattern := range []string{"../cmd/netlab/*.yaml", "../examples/*.yaml", "../examples/*/*.yaml", "../vagrant/*.yaml"} {
-		files, err := filepath.Glob(pattern)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, file := range files {
-			data, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			accept(file, data)
-		}
+	for file, data := range filesLike(t, "../cmd/netlab/*.yaml", "../examples/*.yaml", "../examples/*/*.yaml", "../vagrant/*.yaml") {
+		accept(file, data)
 	}
 	archives, err := filepath.Glob("testdata/*/*.txtar")
 	if err != nil {

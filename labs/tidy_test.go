@@ -173,28 +173,36 @@ func TestTidyMutants(t *testing.T) {
 // TestShippedNameTheirSchema wants the first line of every lab file of the
 // repository to name the schema by a path that leads to it.
 func TestShippedNameTheirSchema(t *testing.T) {
-	for _, pattern := range []string{"*.yaml", "../examples/*/*.yaml", "../examples/*.yaml"} {
-		files, err := filepath.Glob(pattern)
+	for file, data := range filesLike(t, "*.yaml", "../examples/*/*.yaml", "../examples/*.yaml") {
+		if lab, _ := Load(file, data); lab == nil {
+			continue // a workflow, or a lab that is broken on purpose
+		}
+		first, _, _ := strings.Cut(string(data), "\n")
+		schema, ok := strings.CutPrefix(first, "# yaml-language-server: $schema=")
+		if !ok {
+			t.Errorf("%s: the first line names no schema", file)
+			continue
+		}
+		if named, err := os.ReadFile(filepath.Join(filepath.Dir(file), schema)); err != nil || !bytes.Contains(named, []byte(SchemaID)) {
+			t.Errorf("%s: %s is not the schema (%v)", file, schema, err)
+		}
+	}
+}
+
+// filesLike reads the files that have names of some patterns.
+func filesLike(t *testing.T, patterns ...string) map[string][]byte {
+	t.Helper()
+	files := map[string][]byte{}
+	for _, pattern := range patterns {
+		names, err := filepath.Glob(pattern)
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, file := range files {
-			data, err := os.ReadFile(file)
-			if err != nil {
+		for _, name := range names {
+			if files[name], err = os.ReadFile(name); err != nil {
 				t.Fatal(err)
-			}
-			if lab, _ := Load(file, data); lab == nil {
-				continue // a workflow, or a lab that is broken on purpose
-			}
-			first, _, _ := strings.Cut(string(data), "\n")
-			schema, ok := strings.CutPrefix(first, "# yaml-language-server: $schema=")
-			if !ok {
-				t.Errorf("%s: the first line names no schema", file)
-				continue
-			}
-			if named, err := os.ReadFile(filepath.Join(filepath.Dir(file), schema)); err != nil || !bytes.Contains(named, []byte(SchemaID)) {
-				t.Errorf("%s: %s is not the schema (%v)", file, schema, err)
 			}
 		}
 	}
+	return files
 }

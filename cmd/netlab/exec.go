@@ -111,7 +111,9 @@ func enter(sys system, labArg, name string, argv []string) error {
 		fmt.Fprintln(sys.stderr, "hint: tcpdump wants to become another user, and without root there is only one: give it -Z root")
 	}
 	env := append(os.Environ(), "NETLAB_LAB="+lab.Name, "NETLAB_NAME="+name)
-	runtime.Confine(lab.Name, ns)
+	if err := runtime.Confine(lab.Name, ns); err != nil {
+		return &codeError{exitExec, err}
+	}
 	return &codeError{exitExec, runtime.Dir(h.RunDir(lab.Name)).Pins(ns).Exec(ns, append([]string{path}, argv[1:]...), env, "")}
 }
 

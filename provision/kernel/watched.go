@@ -51,6 +51,12 @@ var watchedDefaults = func() []watchedFile {
 	return list
 }()
 
+// forwardingOf says what decides whether new interfaces forward, by what decides
+// it for a namespace.
+var forwardingOf = map[string]string{
+	"net.ipv4.ip_forward": "net.ipv4.conf.default.forwarding", "net.ipv6.conf.all.forwarding": "net.ipv6.conf.default.forwarding",
+}
+
 // watchedConf are those of an interface, by their place in what rtnetlink tells
 // (include/uapi/linux/ip.h, IPV4_DEVCONF_* less one). Zero is harmless.
 var watchedConf = map[int]string{
@@ -141,10 +147,12 @@ func (h *Host) watch(proc *procSys, c *conn, told *netconf, v *view, w wish, kno
 		return nil, err
 	}
 	// A new interface forwards if its namespace does.
-	if all := values["net.ipv4.ip_forward"]; all != "" {
-		const name = "net.ipv4.conf.default.forwarding"
-		if value, ok := told.value(c, name); ok && value != all && values[name] == "" {
-			suspects = append(suspects, provision.Sysctl{NS: v.name, Name: name, Value: value, Unset: all})
+	for all, name := range forwardingOf {
+		if values[all] == "" || values[name] != "" {
+			continue
+		}
+		if value, ok := told.value(c, name); ok && value != values[all] {
+			suspects = append(suspects, provision.Sysctl{NS: v.name, Name: name, Value: value, Unset: values[all]})
 		}
 	}
 	for _, d := range v.devices {

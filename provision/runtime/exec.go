@@ -50,7 +50,9 @@ func Exec(dir Dir, ns, container string, argv []string, term string) (int, error
 	signals := make(chan os.Signal, 8)
 	signal.Notify(signals, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM, unix.SIGHUP)
 	defer signal.Stop(signals)
-	confineTo(s.Lab, ns, container)
+	if _, err := enterGroup(s.Lab, ns, container); err != nil {
+		return 0, err
+	}
 	pid, err := s.enter(handle, argv, term)
 	if err != nil {
 		return 0, err

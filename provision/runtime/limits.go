@@ -27,21 +27,26 @@ type limits struct {
 // joinLimits puts this process into a control group of its own, if the host
 // lets it make one.
 func joinLimits(s spec) (limits, error) {
+	entered, err := enterGroup(s.Lab, s.Pod.NS, s.Container.Name)
+	return limits{group: entered}, err
+}
+
+// enterGroup puts this process into a control group with a bounded number of
+// tasks, if the host lets it make one: where the hierarchy is read-only or
+// delegated, or the controller is missing, it does not.
+func enterGroup(lab, ns, name string) (entered bool, err error) {
 	root := pidsRoot()
 	if root == "" {
-		return limits{}, nil
+		return false, nil
 	}
-	group := groupPath(root, s.Lab, s.Pod.NS, s.Container.Name)
-	if err := makeGroup(root, group); err != nil {
-		return limits{}, nil // a read-only or delegated hierarchy; the other limit serves
-	}
-	if err := os.WriteFile(filepath.Join(group, "pids.max"), []byte(strconv.Itoa(maxTasks)), 0); err != nil {
-		return limits{}, nil
+	group := groupPath(root, lab, ns, name)
+	if makeGroup(root, group) != nil || os.WriteFile(filepath.Join(group, "pids.max"), []byte(strconv.Itoa(maxTasks)), 0) != nil {
+		return false, nil
 	}
 	if err := os.WriteFile(filepath.Join(group, "cgroup.procs"), []byte("0"), 0); err != nil {
-		return limits{}, fmt.Errorf("enter control group %s: %w", group, err)
+		return false, fmt.Errorf("enter control group %s: %w", group, err)
 	}
-	return limits{group: true}, nil
+	return true, nil
 }
 
 // peopleGroup is the control group of what people run in a namespace, beside
@@ -52,18 +57,9 @@ const peopleGroup = ".exec"
 // control group of the commands that people run in a network namespace of a
 // lab: all of them together can have no more tasks than a container. Where the
 // host does not let it make a group it changes nothing.
-func Confine(lab, ns string) { confineTo(lab, ns, peopleGroup) }
-
-func confineTo(lab, ns, name string) {
-	root := pidsRoot()
-	if root == "" {
-		return
-	}
-	group := groupPath(root, lab, ns, name)
-	if makeGroup(root, group) != nil || os.WriteFile(filepath.Join(group, "pids.max"), []byte(strconv.Itoa(maxTasks)), 0) != nil {
-		return
-	}
-	_ = os.WriteFile(filepath.Join(group, "cgroup.procs"), []byte("0"), 0)
+func Confine(lab, ns string) error {
+	_, err := enterGroup(lab, ns, peopleGroup)
+	return err
 }
 
 // RemoveGroups removes the control groups of a lab in which nothing runs.

@@ -56,7 +56,7 @@ const mostHops = 4
 // forgetFlows deletes what the machines remember of the flows of the run. Where one translated a flow, it went on as another one, which the
 // next machine may remember.
 func (r *run) forgetFlows() {
-	machines := r.machines()
+	machines := r.machines(func(*verify.End) bool { return true })
 	own := r.ownAddresses(machines)
 	r.each(machines, func(s *space) {
 		_ = r.in(s.name, func() error { r.forgetPings(s.name, own); return nil })
@@ -74,12 +74,13 @@ func (r *run) forgetFlows() {
 	}
 }
 
-// machines are what the run knows besides pods, and can enter.
-func (r *run) machines() map[string]*space {
+// machines returns the namespaces that the run can enter of some ends that are no
+// pods.
+func (r *run) machines(some func(e *verify.End) bool) map[string]*space {
 	machines := map[string]*space{}
 	for i := range r.checks {
 		for _, e := range ends(&r.checks[i]) {
-			if e.Host == nil && r.spaces[e.NS].err == nil {
+			if e.Host == nil && r.spaces[e.NS].err == nil && some(e) {
 				machines[e.NS] = r.spaces[e.NS]
 			}
 		}

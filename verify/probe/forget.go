@@ -29,6 +29,7 @@ func (r *run) forgetPings(name string, own map[string][]netip.Addr) {
 	if len(pings) == 0 || len(pings) > mostPings {
 		return
 	}
+	last := r.lastIdentifier()
 	var there deletions
 	defer there.flush()
 	done := map[flow]bool{}
@@ -45,7 +46,7 @@ func (r *run) forgetPings(name string, own map[string][]netip.Addr) {
 			if dst.Is6() {
 				proto = unix.IPPROTO_ICMPV6
 			}
-			for id := range r.lastID.Load() + 1 {
+			for id := range last + 1 {
 				f := flow{proto, netip.AddrPortFrom(src, uint16(id)), netip.AddrPortFrom(dst, 0)}
 				if src.Is4() == dst.Is4() && !done[f] {
 					done[f] = true
@@ -65,6 +66,19 @@ func (r *run) forgetPings(name string, own map[string][]netip.Addr) {
 			}
 		}
 	}
+}
+
+// lastIdentifier returns the largest identifier that a ping of the run had: they
+// begin with 0, and many pings share one.
+func (r *run) lastIdentifier() uint32 {
+	last := uint32(0)
+	for i := range r.lanes {
+		e := &r.lanes[i]
+		e.mu.Lock()
+		last = max(last, (e.first+uint32(len(e.list)))<<attemptBits>>16)
+		e.mu.Unlock()
+	}
+	return last
 }
 
 // deletions are entries of connection tracking to be deleted in the namespace of

@@ -13,12 +13,12 @@ import (
 // a large run they are many, and what is not deleted stays for half a minute.
 func TestForgetsEveryIdentifier(t *testing.T) {
 	r := &run{ctx: context.Background()}
-	var e echoes
+	e := &r.lanes[1]
 	e.init([8]byte{}, &crowd{})
 	e.first = 20000
-	r.sendAll(&e, []*echo{{from: &space{err: unix.ENOENT}, to: netip.MustParseAddr("10.0.0.1")}}, true, func() {})
+	r.sendAll(e, []*echo{{from: &space{err: unix.ENOENT}, to: netip.MustParseAddr("10.0.0.1")}}, true, func() {})
 	token := e.list[0].number << attemptBits
-	if id := r.lastID.Load(); id != token>>16 || id == 0 {
+	if id := r.lastIdentifier(); id != token>>16 || id == 0 {
 		t.Errorf("the last identifier is %d, a ping has %d", id, token>>16)
 	}
 	to := netip.MustParseAddrPort("10.0.0.1:0")

@@ -152,13 +152,7 @@ func (r *run) sendAll(e *echoes, list []*echo, brief bool, settled func()) {
 	for i, p := range list {
 		p.number = e.first + uint32(i)
 	}
-	last := e.first + uint32(len(list)) - 1
 	e.mu.Unlock()
-	for id := last >> (16 - attemptBits); ; {
-		if old := r.lastID.Load(); old >= id || r.lastID.CompareAndSwap(old, id) {
-			break
-		}
-	}
 	gap := 50 * time.Millisecond
 	settled = sync.OnceFunc(settled)
 	for open := list; len(open) > 0 && r.ctx.Err() == nil; gap = min(2*gap, 700*time.Millisecond) {

@@ -5,7 +5,6 @@ import (
 	"runtime"
 	"slices"
 	"sync"
-	"sync/atomic"
 
 	"netlab/labs"
 	"netlab/provision"
@@ -126,8 +125,7 @@ type run struct {
 	flows   flows
 	servers *servers
 	readers sync.WaitGroup
-	lastID  atomic.Uint32 // identifiers of pings go from 0 to this
-	lanes   [4]echoes     // pings of the blocks, those of two kinds that are to get no answer, and late ones
+	lanes   [4]echoes // pings of the blocks, those of two kinds that are to get no answer, and late ones
 }
 
 func newRun(ctx context.Context, checks []verify.Check, in func(string, func() error) error, report func(int, verify.Observation, error)) *run {

@@ -1,7 +1,6 @@
 package probe
 
 import (
-	"maps"
 	"net"
 	"net/netip"
 
@@ -9,6 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"netlab/labs"
+	"netlab/verify"
 )
 
 // forgetTunnels deletes what nodes remember of the packets of tunnels, whose
@@ -18,14 +18,7 @@ func (r *run) forgetTunnels() {
 	if r.tunnelPort == 0 {
 		return
 	}
-	nodes := r.machines()
-	kinds := map[string]labs.RefKind{}
-	for i := range r.checks {
-		for _, e := range ends(&r.checks[i]) {
-			kinds[e.NS] = e.Kind
-		}
-	}
-	maps.DeleteFunc(nodes, func(name string, _ *space) bool { return kinds[name] != labs.RefNode })
+	nodes := r.machines(func(e *verify.End) bool { return e.Kind == labs.RefNode })
 	r.each(nodes, func(s *space) {
 		_ = r.in(s.name, func() error { // what cannot be read ages away by itself
 			list, err := retry(func() ([]*netlink.ConntrackFlow, error) {
