@@ -33,7 +33,7 @@ func honest(lab *labs.Lab) error {
 			continue
 		case provision.Namespace:
 			if old, ok := s.Old.(provision.Namespace); ok {
-				if old.Names = o.Names; old == o {
+				if old.Names, old.Witness = o.Names, o.Witness; old == o {
 					continue
 				}
 			}

@@ -3,7 +3,7 @@
 # is made for them and needs neither root nor KVM:
 #
 #     scripts/vm.sh [PACKAGE...]      default: all packages that have TestPrivileged...
-#                                     but examples, which need more than such a machine has
+#                                     but bench and examples, which need more than such a machine has
 #
 #     RUN=REGEXP        only these tests
 #     KERNEL=PACKAGE    another kernel (linux-image-cloud-amd64)
@@ -51,7 +51,7 @@ echo "$release"
 say "tests"
 if [ $# = 0 ]; then
     # shellcheck disable=SC2046 # one word each
-    set -- $(grep -rl --include='*_test.go' '^func TestPrivileged' --exclude-dir=examples --exclude-dir=vagrant . | xargs -n 1 dirname | sort -u)
+    set -- $(grep -rl --include='*_test.go' '^func TestPrivileged' --exclude-dir=examples --exclude-dir=vagrant --exclude-dir=bench . | xargs -n 1 dirname | sort -u)
 fi
 root=$work/root
 mkdir -p "$root"/{dev,proc,sys,run,tmp,root,etc,tests,var,usr/{bin,sbin,lib,lib64}}
