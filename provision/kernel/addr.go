@@ -84,10 +84,11 @@ func decodeAddress(m []byte) (address, bool) {
 }
 
 // ownLinkLocal reports whether the kernel gave d the address a by itself: an
-// fe80 address of its own making. Where the kernel does not say who made it,
-// it is known by the MAC it was made of.
+// fe80::/64 address of its own making (net/ipv6/addrconf.c knows no other
+// length). Where the kernel does not say who made it, it is known by the MAC it
+// was made of.
 func (a address) ownLinkLocal(d device) bool {
-	if !a.prefix.Addr().Is6() || !a.prefix.Addr().IsLinkLocalUnicast() {
+	if !a.prefix.Addr().Is6() || !a.prefix.Addr().IsLinkLocalUnicast() || a.prefix.Bits() != 64 {
 		return false
 	}
 	return a.proto == protoKernelLocal || a.flags&unix.IFA_F_STABLE_PRIVACY != 0 ||
