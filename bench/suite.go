@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -387,28 +386,6 @@ func (b *suite) small() error {
 		}
 	}
 	m.print(os.Stdout, "a start, and the smallest lab (targets: 10 ms, 60 ms)", nil)
-	return nil
-}
-
-// peers measures what people would use instead, where it is installed.
-func (b *suite) peers() error {
-	if _, err := exec.LookPath("mn"); err != nil {
-		fmt.Println("\nMininet is not installed (apt-get install mininet): not measured. tinet and gont are in no package registry.")
-		return nil
-	}
-	var m series
-	for _, hosts := range []int{10, 30} {
-		topology := fmt.Sprintf("single,%d", hosts)
-		for range b.rounds {
-			if err := m.take(fmt.Sprintf("mn, %d hosts, up and down", hosts), "mn", "--switch", "lxbr", "--controller", "none", "--topo", topology, "--test", "none"); err != nil {
-				return err
-			}
-			if err := m.take(fmt.Sprintf("mn, %d hosts, pingall", hosts), "mn", "--switch", "lxbr", "--controller", "none", "--topo", topology, "--test", "pingall"); err != nil {
-				return err
-			}
-		}
-	}
-	m.print(os.Stdout, "Mininet, one switch", nil)
 	return nil
 }
 
