@@ -1,5 +1,10 @@
 package labs
 
+import (
+	"fmt"
+	"strings"
+)
+
 // resolveVerify resolves what the author expects of the lab.
 func (r *resolver) resolveVerify() {
 	r.lab.index = newIndex(r.lab)
@@ -28,9 +33,34 @@ func (r *resolver) resolveVerify() {
 		}
 		e.Expect = Outcome(r.oneOf(spec.Expect, string(Reachable),
 			string(Reachable), string(Refused), string(Timeout), string(Unreachable)))
+		r.serves(spec, &e)
 		r.expectMore(spec, &e)
 		r.lab.Verify = append(r.lab.Verify, e)
 	}
+}
+
+// serves warns of an answer that is expected from a port which the service does
+// not have: kube-proxy has no rule for it.
+func (r *resolver) serves(spec *VerifySpec, e *Expectation) {
+	if e.Expect != Reachable || e.To.Ref.Kind != RefService || e.To.Port == 0 || r.doubt.services {
+		return
+	}
+	sv := r.lab.Service(e.To.Ref.Namespace, e.To.Ref.Name)
+	if sv.Headless {
+		return // its name leads to the pods themselves, which may serve anything
+	}
+	var have []string
+	for _, p := range sv.Ports {
+		if p.Port == e.To.Port && p.Protocol == e.To.Protocol {
+			return
+		}
+		have = append(have, fmt.Sprintf("%d/%s", p.Port, p.Protocol))
+	}
+	hint := ""
+	if len(have) > 0 && len(have) <= maxListed {
+		hint = "it has " + strings.Join(have, ", ")
+	}
+	r.warnf(spec.To.Place, hint, "%s has no port %d/%s: nothing answers there", e.To.Ref, e.To.Port, e.To.Protocol)
 }
 
 // reference reports a reference to nothing, unless what it names may be among
