@@ -51,8 +51,8 @@ func (r *resolver) serves(spec *VerifySpec, e *Expectation) {
 	}
 	var have []string
 	for _, p := range sv.Ports {
-		if p.Port == e.To.Port && p.Protocol == e.To.Protocol {
-			return
+		if p.Port == 0 || p.Port == e.To.Port && p.Protocol == e.To.Protocol {
+			return // 0 could not be read
 		}
 		have = append(have, fmt.Sprintf("%d/%s", p.Port, p.Protocol))
 	}

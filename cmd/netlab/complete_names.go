@@ -95,6 +95,9 @@ func (t *typed) pods() []candidate {
 	if lab := t.lab(); lab != nil {
 		for i := range lab.Pods {
 			p := &lab.Pods[i]
+			if t.command.Name == "logs" && len(p.Containers) == 0 {
+				continue // says nothing
+			}
 			list = append(list, candidate{podName(p), "pod on " + p.Node})
 		}
 	}

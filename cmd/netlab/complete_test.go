@@ -49,6 +49,7 @@ func TestCompletions(t *testing.T) {
 		{"exec two-node client cat -", ":files"},
 		{"exec dns kube-system/", "kube-system/pod/coredns"},
 		{"exec two-node web -c ", "web"},
+		{"logs two-node ", "web"},
 		{"trace two-node client s", "svc/web"},
 		{"trace two-node client svc/web:", "svc/web:80"},
 		{"trace two-node client web:", ""}, // could be both

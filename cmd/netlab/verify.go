@@ -91,13 +91,25 @@ func groupNames() string {
 	return strings.Join(names, ", ")
 }
 
+// groupHabits are words that people have for groups of checks whose names are
+// spelt otherwise.
+var groupHabits = map[string]verify.Group{
+	"svc": verify.Services, "dnat": verify.NAT, "neigh": verify.ARP, "neighbours": verify.ARP, "vtep": verify.VXLAN,
+	"ping": verify.Pods, "icmp": verify.Pods, "hosts": verify.Names, "dns": verify.Names, "sysctl": verify.Sysctls,
+	"iptables": verify.Rules, "internet": verify.External,
+}
+
 // verifyFlags reads the flags that choose checks.
 func verifyFlags(c *cli.Context) (verify.Options, error) {
 	opts := verify.Options{From: c.StringSlice("from"), To: c.StringSlice("to"), Wait: c.Duration("wait")}
 	for name, list := range map[string]*[]verify.Group{"only": &opts.Only, "skip": &opts.Skip} {
 		for _, g := range c.StringSlice(name) {
 			if !slices.Contains(verify.Groups(), verify.Group(g)) {
-				return opts, usageError("--%s %q: there is no such group of checks\n    hint: %s", name, g, didYouMean(g, strings.Split(groupNames(), ", ")))
+				hint := didYouMean(g, strings.Split(groupNames(), ", "))
+				if meant, ok := groupHabits[g]; ok {
+					hint = fmt.Sprintf("did you mean %s?", meant)
+				}
+				return opts, usageError("--%s %q: there is no such group of checks\n    hint: %s", name, g, hint)
 			}
 			*list = append(*list, verify.Group(g))
 		}
