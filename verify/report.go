@@ -3,6 +3,7 @@ package verify
 import (
 	"context"
 	"iter"
+	"slices"
 	"strings"
 	"time"
 )
@@ -22,6 +23,33 @@ type Report struct {
 	// Explanations say what failures come from, the fault with the most first; nil
 	// where nobody asked.
 	Explanations []Explanation
+}
+
+// Renamed returns the report with one name of the lab in place of another
+// wherever it is told: in namespaces, in reasons, and in explanations with their
+// remedies. Nothing else may be called as the lab was.
+func (r Report) Renamed(was, is string) Report {
+	text := strings.NewReplacer(was, is)
+	r.Results, r.Explanations = slices.Clone(r.Results), slices.Clone(r.Explanations)
+	ends := map[*End]*End{} // many checks share one
+	for i := range r.Results {
+		from := r.Results[i].Check.From
+		if ends[from] == nil {
+			end := *from
+			end.NS = text.Replace(end.NS)
+			ends[from] = &end
+		}
+		r.Results[i].Check.From = ends[from]
+		r.Results[i].Reason = text.Replace(r.Results[i].Reason)
+	}
+	for i := range r.Explanations {
+		e := &r.Explanations[i]
+		e.Fault, e.Remedy, e.Evidence = text.Replace(e.Fault), text.Replace(e.Remedy), slices.Clone(e.Evidence)
+		for k := range e.Evidence {
+			e.Evidence[k] = text.Replace(e.Evidence[k])
+		}
+	}
+	return r
 }
 
 // Again makes some checks again, by their indexes, and returns how many of them

@@ -230,7 +230,7 @@ func (t tester) try(ctx context.Context, number int, file string) (one trial) {
 	}
 	report, err := t.check(ctx, lab, src)
 	report.Lab, report.File, report.Started = named.Name, src.file, start
-	one.report, one.err = report, err
+	one.report, one.err = report.Renamed(name, named.Name), err
 	return one
 }
 
