@@ -338,10 +338,30 @@ func deleteRoute(sp *space, r provision.Route) error {
 	_, entries = entries.split(addrs)
 	for i, found := range observedRoutes(r.NS, entries) {
 		if found == r {
-			return goneIs(unix.ESRCH, sp.conn.do(repeated(unix.RTM_DELROUTE, entries[i].raw), nil))
+			return goneIs(unix.ESRCH, sp.conn.do(repeated(unix.RTM_DELROUTE, withoutHops(entries[i].raw)), nil))
 		}
 	}
 	return nil
+}
+
+// withoutHops returns what the kernel said about a route without the hops that
+// it read in a nexthop object for us: a request may name the object or the hops,
+// and not both.
+func withoutHops(raw []byte) []byte {
+	byID, rest := false, slices.Clone(raw[:unix.SizeofRtMsg])
+	for kind, v := range attributes(raw[unix.SizeofRtMsg:]) {
+		switch kind {
+		case rtaNexthopID:
+			byID = true
+		case unix.RTA_OIF, unix.RTA_GATEWAY, unix.RTA_VIA, unix.RTA_MULTIPATH:
+			continue
+		}
+		rest = append(rest, nl.NewRtAttr(int(kind), v).Serialize()...)
+	}
+	if !byID {
+		return raw
+	}
+	return rest
 }
 
 // repeated returns a request that says what the kernel said.
