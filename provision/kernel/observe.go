@@ -186,20 +186,8 @@ func (h *Host) look(t *tour, name string, w wish, held *heldFiles) (*view, error
 	if err := v.read(sp.conn, w); err != nil {
 		return nil, err
 	}
-	var told netconf
-	parameters, err := sysctls(sp.conn, &told, t.proc, w.sysctls[name])
-	if err != nil {
+	if err := h.readSysctls(&parameters{conn: sp.conn, proc: t.proc}, v, w); err != nil {
 		return nil, fmt.Errorf("read sysctls: %w", err)
-	}
-	if w.has(key) {
-		changed, err := h.watch(t.proc, sp.conn, &told, v, w, parameters)
-		if err != nil {
-			return nil, fmt.Errorf("read sysctls: %w", err)
-		}
-		parameters = append(parameters, changed...)
-	}
-	for _, s := range parameters {
-		v.objects = append(v.objects, s)
 	}
 	if v.ids, err = held.ids(sp.conn, w.far[name]); err != nil {
 		return nil, err

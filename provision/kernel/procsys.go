@@ -1,6 +1,7 @@
 package kernel
 
 import (
+	"io/fs"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -21,7 +22,7 @@ type procSys struct {
 // procSysLooks is after how many looks a new mount is cheaper than a longer
 // list; procSysMany is with how many namespaces on the host it begins to be.
 const (
-	procSysLooks = 64
+	procSysLooks = 32
 	procSysMany  = 200
 )
 
@@ -59,14 +60,50 @@ func mountProc() (dir int, ok bool) {
 	return dir, err == nil
 }
 
-// read is readSysctl.
-func (p *procSys) read(path string) (string, error) {
-	dir, name := p.at(path)
-	return readSysctlAt(dir, name)
-}
-
 // write is writeSysctl.
 func (p *procSys) write(path, value string) error {
 	dir, name := p.at(path)
 	return writeSysctlAt(dir, name, value)
+}
+
+// parameters are those of one namespace. The thread that uses them is in there,
+// and so is conn. Close them before it goes elsewhere.
+type parameters struct {
+	conn *conn
+	told netconf
+	proc *procSys
+	ipv4 int // the directory in which most of them are, or 0
+}
+
+// conf4 is the directory that is looked up once for all that is in it: only the
+// names up to there stand in the kernel's list for all namespaces.
+const conf4 = "/proc/sys/net/ipv4/"
+
+// value returns what a parameter is that has a name and a file. The error is
+// [fs.ErrNotExist] if this kernel has no such parameter.
+func (p *parameters) value(name, path string) (string, error) {
+	if v, ok := p.told.value(p.conn, name); ok {
+		return v, nil
+	}
+	rest, ok := strings.CutPrefix(path, conf4)
+	if !ok {
+		dir, name := p.proc.at(path)
+		return readSysctlAt(dir, name)
+	}
+	if p.ipv4 == 0 {
+		dir, name := p.proc.at(conf4)
+		fd, err := unix.Openat(dir, name, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+		if err != nil {
+			return "", &fs.PathError{Op: "open", Path: conf4, Err: err}
+		}
+		p.ipv4 = fd
+	}
+	return readSysctlAt(p.ipv4, rest)
+}
+
+func (p *parameters) close() {
+	if p.ipv4 != 0 {
+		unix.Close(p.ipv4)
+	}
+	p.ipv4 = 0
 }

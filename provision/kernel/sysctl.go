@@ -1,6 +1,7 @@
 package kernel
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -42,17 +43,21 @@ func sysctlPath(s provision.Sysctl) (string, error) {
 func readSysctl(path string) (string, error) { return readSysctlAt(unix.AT_FDCWD, path) }
 
 func readSysctlAt(dir int, path string) (string, error) {
-	fd, err := unix.Openat(dir, path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	fd, err := rawOpen(dir, path)
 	if err != nil {
 		return "", &fs.PathError{Op: "open", Path: path, Err: err}
 	}
-	defer unix.Close(fd)
+	defer rawClose(fd)
 	var buf [4096]byte // the kernel hands out a page at most
-	n, err := unix.Read(fd, buf[:])
+	n, err := rawRead(fd, buf[:])
 	if err != nil {
 		return "", &fs.PathError{Op: "read", Path: path, Err: err}
 	}
-	return strings.Join(strings.Fields(string(buf[:n])), " "), nil
+	value := bytes.TrimSuffix(buf[:n], []byte("\n"))
+	if !bytes.ContainsAny(value, " \t\n") {
+		return string(value), nil
+	}
+	return strings.Join(strings.Fields(string(value)), " "), nil
 }
 
 // writeSysctl writes a parameter in the namespace of the calling thread.
@@ -135,24 +140,41 @@ func (f *freshSysctls) value(s provision.Sysctl) (string, error) {
 	return v, nil
 }
 
-// sysctls reads those of wanted, all of one namespace, that exist. The calling
-// thread is in the namespace, and so is c.
-func sysctls(c *conn, told *netconf, proc *procSys, wanted []provision.Sysctl) ([]provision.Sysctl, error) {
+// readSysctls adds to v the parameters that the lab has or had, and those that
+// people have changed.
+func (h *Host) readSysctls(p *parameters, v *view, w wish) error {
+	defer p.close()
+	list, err := sysctls(p, w.sysctls[v.name])
+	if err != nil {
+		return err
+	}
+	if w.has(provision.Namespace{Name: v.name}.Key()) {
+		changed, err := h.watch(p, v, w, list)
+		if err != nil {
+			return err
+		}
+		list = append(list, changed...)
+	}
+	for _, s := range list {
+		v.objects = append(v.objects, s)
+	}
+	return nil
+}
+
+// sysctls reads those of wanted, all of the namespace of p, that exist.
+func sysctls(p *parameters, wanted []provision.Sysctl) ([]provision.Sysctl, error) {
 	found := make([]provision.Sysctl, 0, len(wanted))
 	for _, s := range wanted {
-		v, ok := told.value(c, s.Name)
-		if !ok {
-			path, err := sysctlPath(s)
-			if err != nil {
-				return nil, err
-			}
-			v, err = proc.read(path)
-			if errors.Is(err, fs.ErrNotExist) {
-				continue
-			}
-			if err != nil {
-				return nil, err
-			}
+		path, err := sysctlPath(s)
+		if err != nil {
+			return nil, err
+		}
+		v, err := p.value(s.Name, path)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return nil, err
 		}
 		if v != settable(s) {
 			s.Value = v

@@ -127,8 +127,7 @@ func (c *deviceConf) decode(spec []byte) {
 
 // watch returns the watched parameters of a namespace that people have changed.
 // known are those that were read because the lab has them, or had them.
-// The calling thread is in the namespace, and so is c.
-func (h *Host) watch(proc *procSys, c *conn, told *netconf, v *view, w wish, known []provision.Sysctl) ([]provision.Sysctl, error) {
+func (h *Host) watch(p *parameters, v *view, w wish, known []provision.Sysctl) ([]provision.Sysctl, error) {
 	values := map[string]string{}
 	for _, s := range known {
 		values[s.Name] = s.Value
@@ -142,7 +141,7 @@ func (h *Host) watch(proc *procSys, c *conn, told *netconf, v *view, w wish, kno
 	if slices.ContainsFunc(w.links[v.name], func(name string) bool { return v.byName[name].index == 0 }) {
 		files = slices.Concat(files, watchedDefaults)
 	}
-	suspects, err := watchFiles(files, proc, c, told, v.name, values)
+	suspects, err := watchFiles(files, p, v.name, values)
 	if err != nil {
 		return nil, err
 	}
@@ -151,7 +150,7 @@ func (h *Host) watch(proc *procSys, c *conn, told *netconf, v *view, w wish, kno
 		if values[all] == "" || values[name] != "" {
 			continue
 		}
-		if value, ok := told.value(c, name); ok && value != values[all] {
+		if value, ok := p.told.value(p.conn, name); ok && value != values[all] {
 			suspects = append(suspects, provision.Sysctl{NS: v.name, Name: name, Value: value, Unset: values[all]})
 		}
 	}
@@ -179,23 +178,19 @@ func (h *Host) watch(proc *procSys, c *conn, told *netconf, v *view, w wish, kno
 }
 
 // watchFiles reads files of the whole namespace, and returns those that are not
-// harmless. The calling thread is in the namespace, and so is c.
-func watchFiles(files []watchedFile, proc *procSys, c *conn, told *netconf, ns string, known map[string]string) ([]provision.Sysctl, error) {
+// harmless.
+func watchFiles(files []watchedFile, p *parameters, ns string, known map[string]string) ([]provision.Sysctl, error) {
 	var suspects []provision.Sysctl
 	for _, f := range files {
 		if _, ok := known[f.name]; ok {
 			continue
 		}
-		value, ok := told.value(c, f.name)
-		if !ok {
-			var err error
-			value, err = proc.read(f.path)
-			if errors.Is(err, fs.ErrNotExist) {
-				continue
-			}
-			if err != nil {
-				return nil, err
-			}
+		value, err := p.value(f.name, f.path)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return nil, err
 		}
 		if value != f.harmless {
 			suspects = append(suspects, provision.Sysctl{NS: ns, Name: f.name, Value: value})
