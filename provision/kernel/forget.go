@@ -113,9 +113,12 @@ func forgetAffinity() error {
 	return errors.Join(errs...)
 }
 
+// routeFlush is what drops all that was learned about ways when it is written to.
+const routeFlush = "/proc/sys/net/ipv4/route/flush"
+
 // forgetRoutes drops what was learned about ways, such as a smaller MTU.
 func forgetRoutes() error {
-	err := writeSysctl("/proc/sys/net/ipv4/route/flush", "1")
+	err := writeSysctl(routeFlush, "1")
 	if errors.Is(err, os.ErrNotExist) {
 		return nil
 	}

@@ -1,7 +1,9 @@
 package kernel
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"net/netip"
 	"slices"
@@ -79,11 +81,24 @@ func (h *Host) ForgetMisled() error {
 // ways: whom a router told to take another one goes that way for minutes. Without
 // root there is no such switch.
 func (h *Host) ForgetRoutes(namespaces []string) error {
-	var errs []error
-	for _, ns := range namespaces {
-		if err := h.pool.Do(ns, forgetRoutes); !errors.Is(err, netns.ErrNoNamespace) && !errors.Is(err, fs.ErrNotExist) {
-			errs = append(errs, err)
+	errs := make([]error, len(namespaces))
+	err := h.visitAll(context.Background(), len(namespaces), func(t *tour, i int) error {
+		if err := t.forgetRoutes(namespaces[i]); !errors.Is(err, netns.ErrNoNamespace) && !errors.Is(err, fs.ErrNotExist) {
+			errs[i] = err
 		}
+		return nil
+	})
+	return errors.Join(append(errs, err)...)
+}
+
+func (t *tour) forgetRoutes(name string) error {
+	fd, err := netns.OpenFD(name)
+	if err != nil {
+		return err
 	}
-	return errors.Join(errs...)
+	defer unix.Close(fd)
+	if err := t.visitor.Enter(fd); err != nil {
+		return fmt.Errorf("namespace %s: %w", name, err)
+	}
+	return t.proc.write(routeFlush, "1")
 }
