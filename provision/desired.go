@@ -139,6 +139,9 @@ func (d *desired) pod(p *labs.Pod) {
 	d.namespace(p.NS, "pod", name)
 	d.hush(p.NS)
 	d.sysctl(p.NS, "net.ipv4.ip_forward", "0")
+	if d.ipv6 {
+		d.sysctl(p.NS, "net.ipv6.conf.all.forwarding", "0")
+	}
 	mtu := d.lab.Network.PodMTU
 	d.add(Veth{
 		// The pod's end is what the cable is known by: the other one changes its
