@@ -4,7 +4,10 @@ import (
 	"cmp"
 	"fmt"
 	"net/netip"
+	"slices"
+	"strings"
 
+	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 )
 
@@ -15,6 +18,9 @@ func describeLo(lo device, addrs []address, own ownRoutes) string {
 	}
 	if lo.mtu != loMTU {
 		return fmt.Sprintf("up with mtu %d", lo.mtu)
+	}
+	if extra := extraOfLo(lo); len(extra) > 0 {
+		return "up with " + strings.Join(extra, ", ")
 	}
 	for _, a := range addrs {
 		if a.link != lo.index || a.prefix != loPrefix {
@@ -29,6 +35,45 @@ func describeLo(lo device, addrs []address, own ownRoutes) string {
 		return describeLo6(lo, addrs, own)
 	}
 	return "without " + loPrefix.String()
+}
+
+// extraOfLo lists what people changed of lo: all but the mark, which is an alias.
+func extraOfLo(lo device) []string {
+	return slices.DeleteFunc(slices.Clone(lo.extra), func(words string) bool { return strings.HasPrefix(words, "alias ") })
+}
+
+// markLo writes the mark and sets lo up, in one message that also says what is
+// to be otherwise.
+func markLo(c *conn, mark string, attrs ...*nl.RtAttr) error {
+	all := append([]*nl.RtAttr{nl.NewRtAttr(unix.IFLA_IFALIAS, []byte(mark)), mtuAttr(loMTU)}, attrs...)
+	h := ifinfo(loIndex, true)
+	h.Change |= unix.IFF_NOARP
+	if err := c.do(request(unix.RTM_NEWLINK, 0, h, all...), nil); err != nil {
+		return fmt.Errorf("mark lo and set it up: %w", err)
+	}
+	return nil
+}
+
+// mendLo makes lo as it is in a new namespace, and marks it.
+func mendLo(sp *space, mark string) error {
+	list, err := devices(sp.conn)
+	if err == nil {
+		err = addIngress(sp.conn, list)
+	}
+	if err != nil {
+		return fmt.Errorf("look at lo: %w", err)
+	}
+	var extra []string
+	for _, d := range list {
+		if d.index == loIndex {
+			extra = extraOfLo(d)
+		}
+	}
+	attrs, err := undo(sp, loIndex, extra)
+	if err != nil {
+		return fmt.Errorf("remove what hangs on lo: %w", err)
+	}
+	return markLo(sp.conn, mark, attrs...)
 }
 
 // describeLo6 misses ::1 only where IPv6 is on.

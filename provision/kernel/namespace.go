@@ -86,16 +86,6 @@ func (h *Host) createMarked(n provision.Namespace) (*conn, error) {
 	return c, err
 }
 
-// markLo writes the mark and sets lo up, in one message.
-func markLo(c *conn, mark string) error {
-	err := c.do(request(unix.RTM_NEWLINK, 0, ifinfo(loIndex, true),
-		nl.NewRtAttr(unix.IFLA_IFALIAS, []byte(mark)), mtuAttr(loMTU)), nil)
-	if err != nil {
-		return fmt.Errorf("mark lo and set it up: %w", err)
-	}
-	return nil
-}
-
 // recordNamespace writes down that the namespace is ours and gives it the
 // lab's names.
 func (h *Host) recordNamespace(n provision.Namespace, id identity) error {
@@ -115,7 +105,7 @@ func (h *Host) repairNamespace(n provision.Namespace) error {
 		return err
 	}
 	defer h.spaces.release(sp)
-	if err := markLo(sp.conn, n.Mark); err != nil {
+	if err := mendLo(sp, n.Mark); err != nil {
 		return err
 	}
 	if err := errors.Join(sp.addAddr(loIndex, loPrefix), sp.addOwnRoutes(loIndex, loPrefix)); err != nil {

@@ -184,30 +184,38 @@ func normalise(sp *space, name, extra string) error {
 		h.Index = int32(index)
 		h.Change = unix.IFF_NOARP | unix.IFF_MULTICAST
 		h.Flags = unix.IFF_MULTICAST
-		attrs := []*nl.RtAttr{nl.NewRtAttr(unix.IFLA_IFALIAS, nil)}
-		var errs []error
-		for _, words := range strings.Split(extra, ", ") {
-			what, value, _ := strings.Cut(words, " ")
-			switch what {
-			case "protodown":
-				attrs = append(attrs, nl.NewRtAttr(iflaProtoDown, boolAttr(false)))
-			case "xdp":
-				none := nl.NewRtAttr(unix.IFLA_XDP|unix.NLA_F_NESTED, nil)
-				none.AddRtAttr(nl.IFLA_XDP_FD, nl.Uint32Attr(^uint32(0)))
-				attrs = append(attrs, none)
-			case "altname":
-				list := nl.NewRtAttr(iflaPropList|unix.NLA_F_NESTED, nil)
-				list.AddRtAttr(iflaAltName, nl.ZeroTerminated(value))
-				errs = append(errs, sp.conn.do(request(rtmDelLinkProp, 0, ifindex(index), list), nil))
-			case "qdisc":
-				errs = append(errs, dropQdisc(sp, index, tcRoot))
-			case "filters":
-				errs = append(errs, dropQdisc(sp, index, tcIngress))
-			}
-		}
+		attrs, err := undo(sp, index, strings.Split(extra, ", "))
+		attrs = append(attrs, nl.NewRtAttr(unix.IFLA_IFALIAS, nil))
 		change := keepNeighbours(sp, index, func() error { return sp.conn.do(request(unix.RTM_NEWLINK, 0, h, attrs...), nil) })
-		return errors.Join(append(errs, change)...)
+		return errors.Join(err, change)
 	})
+}
+
+// undo undoes what the words of device.extra say, and returns what remains to be
+// said in a message about the link.
+func undo(sp *space, index int, extra []string) ([]*nl.RtAttr, error) {
+	var attrs []*nl.RtAttr
+	var errs []error
+	for _, words := range extra {
+		what, value, _ := strings.Cut(words, " ")
+		switch what {
+		case "protodown":
+			attrs = append(attrs, nl.NewRtAttr(iflaProtoDown, boolAttr(false)))
+		case "xdp":
+			none := nl.NewRtAttr(unix.IFLA_XDP|unix.NLA_F_NESTED, nil)
+			none.AddRtAttr(nl.IFLA_XDP_FD, nl.Uint32Attr(^uint32(0)))
+			attrs = append(attrs, none)
+		case "altname":
+			list := nl.NewRtAttr(iflaPropList|unix.NLA_F_NESTED, nil)
+			list.AddRtAttr(iflaAltName, nl.ZeroTerminated(value))
+			errs = append(errs, sp.conn.do(request(rtmDelLinkProp, 0, ifindex(index), list), nil))
+		case "qdisc":
+			errs = append(errs, dropQdisc(sp, index, tcRoot))
+		case "filters":
+			errs = append(errs, dropQdisc(sp, index, tcIngress))
+		}
+	}
+	return attrs, errors.Join(errs...)
 }
 
 // ifindex is the header of a message about a link of which no flag changes.
