@@ -29,7 +29,7 @@ func describeLo(lo device, addrs []address, own ownRoutes) string {
 		if lacks := own.missing(a, lo); lacks != "" {
 			return lacks
 		}
-		if !own[ownRoute{lo.index, unix.RT_TABLE_LOCAL, loPrefix.Masked()}] {
+		if !own[ownRoute{lo.index, unix.RT_TABLE_LOCAL, loPrefix.Masked(), localRoute}] {
 			return "without local " + loPrefix.Masked().String()
 		}
 		return describeLo6(lo, addrs, own)

@@ -16,7 +16,14 @@ type ownRoute struct {
 	link  int
 	table int
 	to    netip.Prefix
+	kind  provision.RouteType
 }
+
+// What the routes of an address are called that lead to nobody else.
+const (
+	localRoute     provision.RouteType = "local"
+	broadcastRoute provision.RouteType = "broadcast"
+)
 
 // ownRoutes are those that are there.
 type ownRoutes map[ownRoute]bool
@@ -24,12 +31,12 @@ type ownRoutes map[ownRoute]bool
 // connected returns the route to the neighbours of an address, and whether the
 // kernel makes one: IPv6 has it for an address without neighbours, too.
 func (a address) connected() (ownRoute, bool) {
-	return ownRoute{a.link, unix.RT_TABLE_MAIN, a.prefix.Masked()}, a.prefix.Addr().Is6() || !a.prefix.IsSingleIP()
+	return ownRoute{a.link, unix.RT_TABLE_MAIN, a.prefix.Masked(), provision.Unicast}, a.prefix.Addr().Is6() || !a.prefix.IsSingleIP()
 }
 
 // itself returns the route that makes an address one of this namespace.
 func (a address) itself() ownRoute {
-	return ownRoute{a.link, unix.RT_TABLE_LOCAL, single(a.prefix.Addr())}
+	return ownRoute{a.link, unix.RT_TABLE_LOCAL, single(a.prefix.Addr()), localRoute}
 }
 
 // broadcast returns the route to the last address of an address's network, and
@@ -39,7 +46,7 @@ func (a address) broadcast() (ownRoute, bool) {
 	if !p.Addr().Is4() || p.Bits() > 30 || a.flags&unix.IFA_F_SECONDARY != 0 {
 		return ownRoute{}, false
 	}
-	return ownRoute{a.link, unix.RT_TABLE_LOCAL, single(lastAddr(p))}, true
+	return ownRoute{a.link, unix.RT_TABLE_LOCAL, single(lastAddr(p)), broadcastRoute}, true
 }
 
 // lastAddr returns the last address of an IPv4 prefix.
@@ -112,26 +119,26 @@ func (sp *space) addOwnRoutes(index int, p netip.Prefix) error {
 }
 
 // split separates the kernel's own routes from those of people and netlab.
-// Whatever says that the kernel made it and belongs to no address is people's.
+// Whatever says that the kernel made it and belongs to no address is people's,
+// and so is what says more than the kernel does.
 func (e routeEntries) split(addrs []address) (own ownRoutes, others routeEntries) {
 	own = ownRoutes{}
-	connected := map[ownRoute]bool{}
+	connected, sources := map[ownRoute]bool{}, map[source]bool{}
 	for _, a := range addrs {
+		sources[source{a.link, a.prefix.Addr()}] = true
 		if c, ok := a.connected(); ok {
 			connected[c] = true
 			if a.prefix.Addr().IsLoopback() {
-				c.table = unix.RT_TABLE_LOCAL
+				c.table, c.kind = unix.RT_TABLE_LOCAL, localRoute
 				connected[c] = true
 			}
 		}
 	}
 	for _, r := range e {
-		here := ownRoute{r.link, r.route.Table, r.route.To}
-		direct := !r.route.Hop.Via.IsValid() && r.route.Hops == ""
-		if direct && (r.route.Type == provision.Unicast || r.route.Type == "local" || r.route.Type == "broadcast") {
-			own[here] = true
-		}
-		if !r.kernels(connected[here]) {
+		here := ownRoute{r.link, r.route.Table, r.route.To, r.route.Type}
+		plain := r.plain(sources)
+		own[here] = own[here] || plain
+		if !plain && r.proto == unix.RTPROT_KERNEL || !r.kernels(connected[here]) {
 			others = append(others, r)
 		}
 	}
@@ -154,6 +161,19 @@ func (r routeEntry) kernels(connected bool) bool {
 			r.route.To.Addr().IsLinkLocalUnicast() || r.route.To.Addr().IsMulticast() || r.route.To.Addr().IsLoopback()
 	}
 	return connected && !r.route.Hop.Via.IsValid()
+}
+
+// source is an address of a link, with which packets start.
+type source struct {
+	link int
+	addr netip.Addr
+}
+
+// plain reports whether r says no more than the kernel does of the routes that it
+// makes for addresses.
+func (r routeEntry) plain(sources map[source]bool) bool {
+	src := r.route.Src
+	return !r.route.Hop.Via.IsValid() && r.route.Hops == "" && r.route.Extra == "" && (!src.IsValid() || sources[source{r.link, src}])
 }
 
 func single(a netip.Addr) netip.Prefix { return netip.PrefixFrom(a, a.BitLen()) }
