@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"syscall"
 
 	"github.com/vishvananda/netlink/nl"
@@ -19,6 +20,7 @@ type Ability struct {
 	Remedy   string
 	Optional bool // no lab needs it: some command does
 	try      func(h *Host) error
+	kind     string // of links, if it is one
 }
 
 // Abilities are what [Host.Try] can try, those first that others need.
@@ -26,9 +28,9 @@ var Abilities = []Ability{
 	{Name: "network namespaces", Remedy: "run netlab as root, or raise the limit with \"sysctl -w user.max_net_namespaces=15000\"", try: func(*Host) error {
 		return netns.Fresh(func() error { return nil })
 	}},
-	{Name: "veth devices", Remedy: "load the module with \"modprobe veth\"", try: func(*Host) error { return tryLink("veth", nil) }},
-	{Name: "bridges", Remedy: "load the module with \"modprobe bridge\"", try: func(*Host) error { return tryLink("bridge", nil) }},
-	{Name: "VXLAN devices", Remedy: "load the module with \"modprobe vxlan\"", try: func(*Host) error {
+	{Name: "veth devices", Remedy: "load the module with \"modprobe veth\"", kind: "veth", try: func(*Host) error { return tryLink("veth", nil) }},
+	{Name: "bridges", Remedy: "load the module with \"modprobe bridge\"", kind: "bridge", try: func(*Host) error { return tryLink("bridge", nil) }},
+	{Name: "VXLAN devices", Remedy: "load the module with \"modprobe vxlan\"", kind: "vxlan", try: func(*Host) error {
 		data := nl.NewRtAttr(nl.IFLA_INFO_DATA, nil)
 		data.AddRtAttr(nl.IFLA_VXLAN_ID, nl.Uint32Attr(1))
 		return tryLink("vxlan", data)
@@ -54,6 +56,18 @@ func tryLink(kind string, data *nl.RtAttr) error {
 		}
 		return c.do(request(unix.RTM_NEWLINK, unix.NLM_F_CREATE|unix.NLM_F_EXCL, ifinfo(0, false), nameAttr("try0"), info), nil)
 	})
+}
+
+// knowsLink reports whether the kernel makes links of a kind, without having it
+// make one: it looks for the kind, and loads the module, before it finds that
+// nothing can have such an address. Where it answers anything else it may know
+// the kind nevertheless.
+func knowsLink(c *conn, kind string) bool {
+	info := nl.NewRtAttr(unix.IFLA_LINKINFO, nil)
+	info.AddRtAttr(nl.IFLA_INFO_KIND, nl.NonZeroTerminated(kind))
+	err := c.do(request(unix.RTM_NEWLINK, unix.NLM_F_CREATE|unix.NLM_F_EXCL, ifinfo(0, false),
+		nameAttr("try0"), nl.NewRtAttr(unix.IFLA_ADDRESS, []byte{1, 0, 0, 0, 0, 0}), info), nil)
+	return errors.Is(err, unix.EADDRNOTAVAIL)
 }
 
 // fresh runs fn with a socket in a namespace of its own.
@@ -159,9 +173,23 @@ func (h *Host) Lacks(plan provision.Plan) error {
 			}
 		}
 	}
+	// One namespace in which nothing is made shows nearly all of it. To make links
+	// takes longer, and the kernel removes them while the lab is being made.
+	var known []string
+	if fresh(unix.NETLINK_ROUTE, func(c *conn) error {
+		known = append(known, "network namespaces")
+		for _, a := range Abilities {
+			if need[a.Name] && a.kind != "" && knowsLink(c, a.kind) {
+				known = append(known, a.Name)
+			}
+		}
+		return nil
+	}) != nil {
+		known = nil
+	}
 	var lacks []error
 	for _, a := range Abilities {
-		if !need[a.Name] {
+		if !need[a.Name] || slices.Contains(known, a.Name) {
 			continue
 		}
 		if err := h.Try(a); err != nil {

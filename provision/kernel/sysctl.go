@@ -176,7 +176,7 @@ func sysctls(p *parameters, wanted []provision.Sysctl) ([]provision.Sysctl, erro
 		if err != nil {
 			return nil, err
 		}
-		if v != settable(s) {
+		if v != s.Value && v != settable(s) { // to find out what is settable takes longer than all the rest
 			s.Value = v
 		}
 		found = append(found, s)
