@@ -197,11 +197,11 @@ var suspicious = []string{
 	"net.ipv4.icmp_echo_ignore_all", "net.ipv6.icmp.echo_ignore_all", "net.ipv4.icmp_ratelimit", "net.ipv4.icmp_ratemask", "net.ipv6.icmp.ratelimit",
 	"net.ipv4.ip_default_ttl", "net.ipv6.conf.*.hop_limit", "net.ipv4.ipfrag_high_thresh", "net.ipv4.ipfrag_time", "net.ipv6.ip6frag_high_thresh",
 	"net.ipv4.conf.*.arp_ignore", "net.ipv4.conf.*.arp_filter", "net.ipv4.conf.*.rp_filter", "net.ipv6.conf.*.disable_ipv6",
-	"net.ipv4.neigh.*.mcast_solicit", "net.ipv4.neigh.*.unres_qlen_bytes", "net.ipv6.neigh.*.mcast_solicit",
+	"net.ipv4.neigh.*.mcast_solicit", "net.ipv4.neigh.*.unres_qlen_bytes", "net.ipv6.neigh.*.mcast_solicit", "net.ipv4.neigh.*.app_solicit", "net.ipv6.neigh.*.app_solicit",
 	"net.netfilter.nf_conntrack_tcp_timeout_syn_sent", "net.netfilter.nf_conntrack_tcp_timeout_syn_recv", "net.netfilter.nf_conntrack_tcp_timeout_established",
 	"net.netfilter.nf_conntrack_udp_timeout", "net.netfilter.nf_conntrack_icmp_timeout", "net.netfilter.nf_conntrack_icmpv6_timeout",
 	"net.netfilter.nf_conntrack_tcp_loose", "net.ipv4.ip_local_reserved_ports", "net.ipv4.ip_local_port_range",
-	"net.ipv4.tcp_rmem", "net.ipv4.tcp_wmem", "net.ipv4.tcp_syncookies", "net.core.somaxconn",
+	"net.ipv4.tcp_rmem", "net.ipv4.tcp_wmem", "net.ipv4.tcp_notsent_lowat", "net.ipv4.tcp_syncookies", "net.core.somaxconn",
 }
 
 // unusual lists the parameters of the calling thread's namespace that are not

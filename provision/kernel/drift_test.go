@@ -47,6 +47,26 @@ func TestPrivilegedRepair(t *testing.T) {
 	}
 }
 
+// TestPrivilegedBuffers puts back the sizes of buffers that depend on the memory
+// of the host, and is content with whatever the host begins with.
+func TestPrivilegedBuffers(t *testing.T) {
+	b := newBench(t, "ktbuffers")
+	want := pair("ktbuffers")
+	b.converge(want)
+	b.settled(want)
+	for _, name := range []string{"net.ipv4.tcp_rmem", "net.ipv4.tcp_wmem"} {
+		sysctl := func(args ...string) string {
+			return run(t, append([]string{"ip", "netns", "exec", "ktbuffers.a", "sysctl", "-n"}, args...)...)
+		}
+		before := sysctl(name)
+		sysctl("-w", name+"=1 1 1")
+		b.converge(want)
+		if after := sysctl(name); after != before {
+			t.Errorf("%s is %q, was %q", name, after, before)
+		}
+	}
+}
+
 // TestPrivilegedForeign leaves alone what is not ours, whatever its name.
 func TestPrivilegedForeign(t *testing.T) {
 	b := newBench(t, "ktforeign")

@@ -111,10 +111,15 @@ type freshSysctls struct {
 }
 
 // value returns what s is before anybody sets it. What belongs to an interface
-// is what new interfaces get.
+// is what new interfaces get; only the host has a default for neighbours, so
+// that lo stands for new ones.
 func (f *freshSysctls) value(s provision.Sysctl) (string, error) {
 	if s.Dev != "" {
-		s.Name = strings.Replace(s.Name, "."+s.Dev+".", ".default.", 1)
+		model := ".default."
+		if strings.Contains(s.Name, ".neigh.") {
+			model = ".lo."
+		}
+		s.Name = strings.Replace(s.Name, "."+s.Dev+".", model, 1)
 		s.Dev = ""
 	}
 	path, err := sysctlPath(s)

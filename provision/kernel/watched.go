@@ -25,6 +25,9 @@ var watchedFiles = []watchedFile{
 	{"net.ipv4.icmp_ratemask", "6168", "/proc/sys/net/ipv4/icmp_ratemask"},
 	{"net.ipv4.ip_local_port_range", "32768 60999", "/proc/sys/net/ipv4/ip_local_port_range"},
 	{"net.ipv4.ipfrag_high_thresh", "4194304", "/proc/sys/net/ipv4/ipfrag_high_thresh"},
+	{"net.ipv4.tcp_rmem", roomy, "/proc/sys/net/ipv4/tcp_rmem"},
+	{"net.ipv4.tcp_wmem", roomy, "/proc/sys/net/ipv4/tcp_wmem"},
+	{"net.ipv4.tcp_notsent_lowat", "4294967295", "/proc/sys/net/ipv4/tcp_notsent_lowat"},
 	{"net.ipv4.conf.all.rp_filter", "0", "/proc/sys/net/ipv4/conf/all/rp_filter"},
 	{"net.ipv4.conf.all.arp_ignore", "0", "/proc/sys/net/ipv4/conf/all/arp_ignore"},
 	{"net.ipv4.conf.all.arp_filter", "0", "/proc/sys/net/ipv4/conf/all/arp_filter"},
@@ -37,6 +40,22 @@ var watchedFiles = []watchedFile{
 }
 
 type watchedFile struct{ name, harmless, path string }
+
+// roomy stands for sizes of buffers that hold a segment. What a namespace begins
+// with depends on the memory of the host.
+const roomy = "roomy"
+
+// suspicious reports whether value is not harmless.
+func (f watchedFile) suspicious(value string) bool {
+	if f.harmless != roomy {
+		return value != f.harmless
+	}
+	const segment = 4096 // and what the kernel makes of it
+	return slices.ContainsFunc(strings.Fields(value), func(size string) bool {
+		n, err := strconv.Atoi(size)
+		return err == nil && n < segment
+	})
+}
 
 // watchedDefaults are those that an interface would begin with, and that take a
 // while to read: where one is missing.
@@ -70,6 +89,16 @@ var watchedConf6 = []struct {
 	name     string
 	harmless uint32
 }{{1, "hop_limit", 64}, {22, "proxy_ndp", 0}}
+
+// watchedNeigh are those by which nobody is asked who has an address, and what is
+// harmless. No dump tells them of one interface, so that they are read of those
+// that ask: with a cable or a bridge, and no port.
+var watchedNeigh = map[string]string{"mcast_solicit": "3", "app_solicit": "0"}
+
+// asks reports whether d finds its neighbours by asking.
+func (d device) asks() bool {
+	return d.master == 0 && (d.kind == "veth" || d.kind == "bridge")
+}
 
 // Where others stand there, and in what is told of IPv6.
 const (
@@ -159,6 +188,14 @@ func (h *Host) watch(p *parameters, v *view, w wish, known []provision.Sysctl) (
 			continue // it goes; the end of a cable may get another name, and keeps them
 		}
 		suspects = append(suspects, d.suspects(v.name, values)...)
+		if !d.asks() {
+			continue
+		}
+		asking, err := d.watchNeigh(p, v.name, values)
+		if err != nil {
+			return nil, err
+		}
+		suspects = append(suspects, asking...)
 	}
 	var changed []provision.Sysctl
 	for _, s := range suspects {
@@ -192,8 +229,35 @@ func watchFiles(files []watchedFile, p *parameters, ns string, known map[string]
 		if err != nil {
 			return nil, err
 		}
-		if value != f.harmless {
+		if f.suspicious(value) {
 			suspects = append(suspects, provision.Sysctl{NS: ns, Name: f.name, Value: value})
+		}
+	}
+	return suspects, nil
+}
+
+// watchNeigh returns the parameters by which d asks for neighbours, as far as
+// they are not harmless. Those of IPv6 count where the lab speaks it.
+func (d device) watchNeigh(p *parameters, ns string, known map[string]string) ([]provision.Sysctl, error) {
+	var suspects []provision.Sysctl
+	for _, family := range []string{"net.ipv4", "net.ipv6"} {
+		if _, spoken := known["net.ipv6.conf."+d.name+".disable_ipv6"]; family == "net.ipv6" && !spoken {
+			continue
+		}
+		for name, harmless := range watchedNeigh {
+			s := provision.Sysctl{NS: ns, Name: family + ".neigh." + d.name + "." + name, Dev: d.name}
+			path, err := sysctlPath(s)
+			if err != nil {
+				return nil, err
+			}
+			found, err := watchFiles([]watchedFile{{s.Name, harmless, path}}, p, ns, known)
+			if err != nil {
+				return nil, err
+			}
+			for i := range found {
+				found[i].Dev = d.name
+			}
+			suspects = append(suspects, found...)
 		}
 	}
 	return suspects, nil
