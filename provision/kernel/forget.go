@@ -126,7 +126,7 @@ func forgetRoutes() error {
 }
 
 // RemoveForeignRules removes the netfilter tables, chains and rules in a
-// namespace that are not netlab's and says what they were. Where there were any
+// namespace that are not netlab's, and IPsec policies, and says what they were. Where there were any
 // in the tables of iptables those are emptied, so that the lab's own rules have
 // to be written again.
 func (h *Host) RemoveForeignRules(ctx context.Context, ns string) ([]string, error) {
@@ -138,17 +138,24 @@ func (h *Host) RemoveForeignRules(ctx context.Context, ns string) ([]string, err
 	if err != nil {
 		return nil, err
 	}
+	ipsec, err := h.foreignPolicies(ns)
+	if err != nil {
+		return nil, err
+	}
 	if err := h.pool.Do(ns, func() error {
 		for _, t := range tables {
 			if err := dropTable(t); err != nil {
 				return err
 			}
 		}
-		return nil
+		if len(ipsec) == 0 {
+			return nil
+		}
+		return dropPolicies()
 	}); err != nil {
 		return nil, err
 	}
-	if len(removed) == len(tables) {
+	if len(removed) == len(tables)+len(ipsec) {
 		return removed, nil
 	}
 	for _, ipv6 := range []bool{false, true} {

@@ -177,7 +177,7 @@ func (h *Host) rulesets(ctx context.Context, v *view, w wish) ([]provision.Objec
 }
 
 // ForeignRules lists, for people to read, the netfilter rules and chains in a
-// namespace that are not netlab's.
+// namespace that are not netlab's, and its IPsec policies.
 func (h *Host) ForeignRules(ctx context.Context, ns string) ([]string, error) {
 	var all []string
 	for _, ipv6 := range []bool{false, true} {
@@ -198,7 +198,8 @@ func (h *Host) ForeignRules(ctx context.Context, ns string) ([]string, error) {
 	for _, t := range tables {
 		all = append(all, "nft: table "+t.String())
 	}
-	return all, nil
+	ipsec, err := h.foreignPolicies(ns)
+	return append(all, ipsec...), err
 }
 
 // isNode reports whether a namespace is one in which netlab writes rules.

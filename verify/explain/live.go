@@ -189,10 +189,8 @@ func (e *explainer) listeners(c *verify.Check, q trace.Question, ways []trace.Wa
 // foreign says what ended a packet that is not of the lab; nil if that is not
 // known.
 func (e *explainer) foreign(ctx context.Context, c *verify.Check, r *trace.Report, line string) *finding {
-	for _, p := range []*trace.Path{&r.Trace.There, &r.Trace.Back} {
-		if n := e.metRule(p, line); n != nil {
-			return n
-		}
+	if n := e.metRule(r, line); n != nil {
+		return n
 	}
 	if n := e.moved(r, line); n != nil {
 		return n
@@ -204,12 +202,16 @@ func (e *explainer) foreign(ctx context.Context, c *verify.Check, r *trace.Repor
 		if len(p.Hops) == 0 || p.End.Kind != trace.Stopped || p.End.Fault.Why == "" || vague[p.End.Fault.Step] {
 			continue
 		}
+		byRoute := p.End.Fault.Step == "route lookup"
+		if byRoute && e.Lab.Network.Mode != labs.ModeNone { // the routes are as they should be, or a fault
+			continue
+		}
 		n := &finding{at: p.End.NS, first: e.place(p.End.NS) + ": " + p.End.Fault.Why, evidence: []string{line}}
 		n.remedy = e.reset(p.End.NS)
 		if list := e.concerning(p.End.NS, e.scene(ctx, p.End.NS), c); len(list) > 0 {
 			return e.set(n, c, list[0]) // such as what a rule of the lab's drops because of it
 		}
-		if p.End.Fault.Step == "route lookup" {
+		if byRoute {
 			n.first += ", and the lab file leaves that route to you"
 			n.remedy = "ip -n " + p.End.NS + " route show table all shows the routes; " + n.remedy + " takes back what was added"
 		}

@@ -2,7 +2,6 @@ package explain
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	"netlab/provision/netfilter"
@@ -10,36 +9,47 @@ import (
 )
 
 // metRule returns a rule of netfilter on the way of a packet that is not of the
-// lab and does something to it; nil if there is none.
-func (e *explainer) metRule(p *trace.Path, line string) *finding {
-	for i := range p.Hops {
-		h := &p.Hops[i]
-		for _, f := range h.Facts {
-			f, ok := f.(trace.Filtered)
-			if !ok {
-				continue
-			}
-			for _, s := range f.Steps {
-				if !isForeign(s) {
+// lab and does something to it; nil if there is none. One that ends the packet
+// comes before those that change it.
+func (e *explainer) metRule(r *trace.Report, line string) *finding {
+	var at *trace.Hop
+	var met *trace.FilterStep
+	for _, p := range []*trace.Path{&r.Trace.There, &r.Trace.Back} {
+		for i := range p.Hops {
+			for _, f := range p.Hops[i].Facts {
+				f, ok := f.(trace.Filtered)
+				if !ok {
 					continue
 				}
-				n := &finding{at: h.NS, evidence: []string{line}, proto: protoOf(s.Rule)}
-				if h.Header.Inner != nil || n.proto != h.Header.Proto { // of the tunnel, and of all that it carries
-					n.proto = ""
+				for k := range f.Steps {
+					if s := &f.Steps[k]; isForeign(*s) && (met == nil || ends(*s) && !ends(*met)) {
+						at, met = &p.Hops[i], s
+					}
 				}
-				n.first = fmt.Sprintf("%s: %s, the lab has no such rule", e.place(h.NS), ruleText(s))
-				if s.Number == 0 {
-					n.first = fmt.Sprintf("%s: %s, the lab says nothing of it", e.place(h.NS), ruleText(s))
-				}
-				n.remedy = removal(h.NS, s) + ", or " + e.reset(h.NS)
-				if line == "" {
-					n.evidence = nil
-				}
-				return e.same(n)
 			}
 		}
 	}
-	return nil
+	if met == nil {
+		return nil
+	}
+	n := &finding{at: at.NS, proto: protoOf(met.Rule)}
+	if line != "" {
+		n.evidence = []string{line}
+	}
+	if at.Header.Inner != nil || n.proto != at.Header.Proto { // of the tunnel, and of all that it carries
+		n.proto = ""
+	}
+	n.first = fmt.Sprintf("%s: %s, the lab has no such rule", e.place(at.NS), ruleText(*met))
+	if met.Number == 0 {
+		n.first = fmt.Sprintf("%s: %s, the lab says nothing of it", e.place(at.NS), ruleText(*met))
+	}
+	n.remedy = removal(at.NS, *met) + ", or " + e.reset(at.NS)
+	return e.same(n)
+}
+
+// ends reports whether a rule ended the packet that met it.
+func ends(s trace.FilterStep) bool {
+	return s.Verdict == trace.Drop || s.Verdict == trace.Queue || s.Verdict == trace.Stolen || word(s.Rule, "-j") == "REJECT"
 }
 
 // moved returns a rule that nft made, of which the kernel tells no more than that
@@ -81,13 +91,19 @@ func isForeign(s trace.FilterStep) bool {
 		return false
 	}
 	switch target := word(s.Rule, "-j"); {
-	case s.Verdict == trace.Drop, s.Verdict == trace.Queue, s.Verdict == trace.Stolen:
+	case ends(s):
 		return true
 	case target == "" || netfilter.IsOurs(target):
 		return false
 	default:
-		return !slices.Contains([]string{"ACCEPT", "RETURN", "LOG", "NFLOG", "TRACE", "MARK", "CONNMARK"}, target)
+		return !lossless[target]
 	}
+}
+
+// lossless are targets by which no packet is lost.
+var lossless = map[string]bool{
+	"ACCEPT": true, "RETURN": true, "LOG": true, "NFLOG": true, "TRACE": true, "AUDIT": true, "LED": true, "RATEEST": true,
+	"MARK": true, "CONNMARK": true, "SECMARK": true, "CONNSECMARK": true, "TOS": true, "DSCP": true, "CLASSIFY": true, "CHECKSUM": true, "SET": true,
 }
 
 // word returns what follows a flag in a rule.

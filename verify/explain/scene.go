@@ -22,7 +22,7 @@ type Listener struct {
 
 // Scene is what there is in a namespace beside the objects of a lab.
 type Scene struct {
-	Foreign  []string  // netfilter rules and tables that are not the lab's, as netlab status shows them
+	Foreign  []string  // rules that are not the lab's, of netfilter and IPsec, as netlab status shows them
 	Sockets  []Socket  // that wait for connections and packets
 	Stopped  []string  // processes that are stopped: "12 sleep 1d"
 	Settings []Setting // kernel parameters that are not what they are in a new namespace
@@ -65,7 +65,7 @@ func (e *explainer) scenes(ctx context.Context, i int, r *trace.Report, line str
 		case len(e.concerning(ns, s, c)) > 0:
 			return e.set(n, c, e.concerning(ns, s, c)[0])
 		case len(s.Foreign) > 0:
-			n.first = fmt.Sprintf("%s: packets may be lost in netfilter rules that are not the lab's: %s", e.place(ns), some(s.Foreign))
+			n.first = fmt.Sprintf("%s: packets may be lost in rules that are not the lab's: %s", e.place(ns), some(s.Foreign))
 			n.remedy = e.reset(ns) + " removes them"
 		default:
 			continue
