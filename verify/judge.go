@@ -28,12 +28,9 @@ type Result struct {
 	Verdict Verdict
 	Reason  string // why it is not a Pass; "" if it is
 	Seen    string // what a failure saw instead, in few words; groups failures of one cause
+
+	Answered bool // somebody answered who should not
 }
-
-const anAnswer = "an answer"
-
-// Answered reports whether r failed because somebody answered who should not.
-func (r *Result) Answered() bool { return r.Seen == anAnswer }
 
 // Judge compares what a check promises with what was seen. err says that
 // nothing could be seen.
@@ -104,6 +101,7 @@ func Judge(c Check, o Observation, err error) Result {
 	}
 	if r.Reason != "" {
 		r.Verdict = Fail
+		r.Answered = o.Outcome == labs.Reachable && c.Want != labs.Reachable
 	}
 	return r
 }
@@ -219,7 +217,7 @@ func wrongOutcome(c *Check, o *Observation) (seen, reason string) {
 	}
 	switch o.Outcome {
 	case labs.Reachable:
-		return anAnswer, fmt.Sprintf("%s answered%s, the lab says %s", c.address(), detail, c.Want)
+		return "an answer", fmt.Sprintf("%s answered%s, the lab says %s", c.address(), detail, c.Want)
 	case labs.Refused:
 		if c.Want == labs.Reachable {
 			detail += described(c.listeners())

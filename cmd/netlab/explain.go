@@ -191,32 +191,21 @@ func stopped(pid int) bool {
 	return ok && strings.HasPrefix(rest, "T")
 }
 
-// suspicious are kernel parameters by which packets are lost when they are not
-// what they are in a new network namespace. A star stands for an interface.
-var suspicious = []string{
-	"net.ipv4.icmp_echo_ignore_all", "net.ipv6.icmp.echo_ignore_all", "net.ipv4.icmp_ratelimit", "net.ipv4.icmp_ratemask", "net.ipv6.icmp.ratelimit",
-	"net.ipv4.ip_default_ttl", "net.ipv6.conf.*.hop_limit", "net.ipv4.ipfrag_high_thresh", "net.ipv4.ipfrag_time", "net.ipv6.ip6frag_high_thresh",
-	"net.ipv4.conf.*.arp_ignore", "net.ipv4.conf.*.arp_filter", "net.ipv4.conf.*.rp_filter", "net.ipv6.conf.*.disable_ipv6",
-	"net.ipv4.neigh.*.mcast_solicit", "net.ipv4.neigh.*.unres_qlen_bytes", "net.ipv6.neigh.*.mcast_solicit", "net.ipv4.neigh.*.app_solicit", "net.ipv6.neigh.*.app_solicit",
-	"net.netfilter.nf_conntrack_tcp_timeout_syn_sent", "net.netfilter.nf_conntrack_tcp_timeout_syn_recv", "net.netfilter.nf_conntrack_tcp_timeout_established",
-	"net.netfilter.nf_conntrack_udp_timeout", "net.netfilter.nf_conntrack_icmp_timeout", "net.netfilter.nf_conntrack_icmpv6_timeout",
-	"net.netfilter.nf_conntrack_tcp_loose", "net.ipv4.ip_local_reserved_ports", "net.ipv4.ip_local_port_range",
-	"net.ipv4.tcp_rmem", "net.ipv4.tcp_wmem", "net.ipv4.tcp_notsent_lowat", "net.ipv4.tcp_syncookies", "net.core.somaxconn",
-}
-
 // unusual lists the parameters of the calling thread's namespace that are not
-// what they are in a new one. Those that the lab sets are told before anybody
-// looks here.
+// what they are in a new one, as far as packets may be lost by that.
 func unusual() []explain.Setting {
 	const root = "/proc/sys/"
-	type found struct{ path, value, pattern string }
+	type found struct {
+		of                   explain.Parameter
+		path, value, pattern string
+	}
 	var all []found
-	for _, pattern := range suspicious {
-		pattern = root + strings.ReplaceAll(pattern, ".", "/")
+	for _, p := range explain.Parameters {
+		pattern := root + strings.ReplaceAll(p.Name, ".", "/")
 		paths, _ := filepath.Glob(pattern)
 		for _, path := range paths {
 			if value, ok := parameter(path); ok && !strings.Contains(path, "/lo/") {
-				all = append(all, found{path, value, pattern})
+				all = append(all, found{p, path, value, pattern})
 			}
 		}
 	}
@@ -224,9 +213,9 @@ func unusual() []explain.Setting {
 	err := netns.Fresh(func() error {
 		for _, f := range all {
 			model := strings.NewReplacer("/neigh/*/", "/neigh/lo/", "*", "default").Replace(f.pattern)
-			if fresh, ok := parameter(model); ok && fresh != f.value {
+			if fresh, ok := parameter(model); ok && fresh != f.value && f.of.Loses(f.value) {
 				name := strings.ReplaceAll(strings.TrimPrefix(f.path, root), "/", ".")
-				list = append(list, explain.Setting{Name: name, Value: f.value, Fresh: fresh})
+				list = append(list, explain.Setting{Of: f.of, Name: name, Value: f.value, Fresh: fresh})
 			}
 		}
 		return nil

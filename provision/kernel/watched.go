@@ -90,6 +90,22 @@ var watchedConf6 = []struct {
 	harmless uint32
 }{{1, "hop_limit", 64}, {22, "proxy_ndp", 0}}
 
+// watchedTracking are how long connections are remembered, in seconds, and what is
+// harmless. They count where rules look at connections: in namespaces for which
+// the lab has any.
+var watchedTracking = func() []watchedFile {
+	var list []watchedFile
+	for name, harmless := range map[string]string{
+		"generic_timeout": "600", "icmp_timeout": "30", "icmpv6_timeout": "30", "udp_timeout": "30", "udp_timeout_stream": "120",
+		"tcp_timeout_syn_sent": "120", "tcp_timeout_syn_recv": "60", "tcp_timeout_established": "432000", "tcp_timeout_fin_wait": "120",
+		"tcp_timeout_close_wait": "60", "tcp_timeout_last_ack": "30", "tcp_timeout_time_wait": "120", "tcp_timeout_close": "10",
+		"tcp_timeout_max_retrans": "300", "tcp_timeout_unacknowledged": "300",
+	} {
+		list = append(list, watchedFile{"net.netfilter.nf_conntrack_" + name, harmless, "/proc/sys/net/netfilter/nf_conntrack_" + name})
+	}
+	return list
+}()
+
 // watchedNeigh are those by which nobody is asked who has an address, and what is
 // harmless. No dump tells them of one interface, so that they are read of those
 // that ask: with a cable or a bridge, and no port.
@@ -169,6 +185,9 @@ func (h *Host) watch(p *parameters, v *view, w wish, known []provision.Sysctl) (
 	files := watchedFiles
 	if slices.ContainsFunc(w.links[v.name], func(name string) bool { return v.byName[name].index == 0 }) {
 		files = slices.Concat(files, watchedDefaults)
+	}
+	if w.rulesets[v.name] {
+		files = slices.Concat(files, watchedTracking)
 	}
 	suspects, err := watchFiles(files, p, v.name, values)
 	if err != nil {

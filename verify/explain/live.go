@@ -89,7 +89,13 @@ func (e *explainer) alike(n *finding, first, r *verify.Result) bool {
 	if n.fault != nil {
 		return t.meets(n.fault)
 	}
-	return t.spaces[n.at] && (n.proto == "" || n.proto == protoOfKind(&r.Check))
+	return t.spaces[n.at] && (n.proto == "" || n.proto == protoOfKind(&r.Check) || n.tellsOf(&r.Check))
+}
+
+// tellsOf reports whether n concerns the ICMP that tells of a refusal which a
+// check waits for.
+func (n *finding) tellsOf(c *verify.Check) bool {
+	return c.Want != labs.Reachable && (n.proto == trace.ProtoICMP || n.proto == trace.ProtoICMP6)
 }
 
 // protoOfKind returns the protocol of the packets of a check.

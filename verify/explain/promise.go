@@ -57,7 +57,7 @@ func (e *explainer) contradiction(r *verify.Result) string {
 			}
 		}
 		return fmt.Sprintf("the network of the lab file does not reach %s from %s: at %s, %s", target(c), c.From.Name, e.place(end.NS), end.Fault.Why)
-	case c.Want != labs.Refused && r.Answered() && !slices.ContainsFunc(ways, func(w trace.Way) bool { return !through(w) }):
+	case c.Want != labs.Refused && r.Answered && !slices.ContainsFunc(ways, func(w trace.Way) bool { return !through(w) }):
 		return fmt.Sprintf("the network of the lab file reaches %s from %s, and this says %s", target(c), c.From.Name, c.Want)
 	}
 	return ""

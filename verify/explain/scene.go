@@ -22,10 +22,10 @@ type Listener struct {
 
 // Scene is what there is in a namespace beside the objects of a lab.
 type Scene struct {
-	Foreign  []string  // rules that are not the lab's, of netfilter and IPsec, as netlab status shows them
-	Sockets  []Socket  // that wait for connections and packets
-	Stopped  []string  // processes that are stopped: "12 sleep 1d"
-	Settings []Setting // kernel parameters that are not what they are in a new namespace
+	Foreign  []string // rules that are not the lab's, of netfilter and IPsec, as netlab status shows them
+	Sockets  []Socket // that wait for connections and packets
+	Stopped  []string // processes that are stopped: "12 sleep 1d"
+	Settings []Setting
 }
 
 // Socket is one that listens.
@@ -34,8 +34,12 @@ type Socket struct {
 	At    netip.AddrPort
 }
 
-// Setting is a kernel parameter.
-type Setting struct{ Name, Value, Fresh string }
+// Setting is a parameter that is not what it is in a new namespace, and by which
+// packets may be lost.
+type Setting struct {
+	Of                 Parameter
+	Name, Value, Fresh string
+}
 
 // scene looks at a namespace, once.
 func (e *explainer) scene(ctx context.Context, ns string) Scene {
@@ -159,10 +163,8 @@ func (e *explainer) set(n *finding, c *verify.Check, x Setting) *finding {
 	}
 	n.first = fmt.Sprintf("%s: %s is %s, the lab says nothing of it and a new namespace has %s", e.place(n.at), x.Name, x.Value, fresh)
 	n.remedy = fmt.Sprintf("ip netns exec %s sysctl -w %s='%s'", n.at, x.Name, x.Fresh)
-	for _, part := range []string{"icmp", "tcp", "udp"} {
-		if strings.Contains(x.Name, part) {
-			n.proto = protoOfKind(c)
-		}
+	if x.Of.loses != everything {
+		n.proto = protoOfKind(c)
 	}
 	return e.same(n)
 }
@@ -170,8 +172,6 @@ func (e *explainer) set(n *finding, c *verify.Check, x Setting) *finding {
 // concerning returns the settings of a namespace that packets of a check may be
 // lost by, and that the lab does not make.
 func (e *explainer) concerning(ns string, s Scene, c *verify.Check) []Setting {
-	proto := protoOfKind(c)
-	icmp := proto == trace.ProtoICMP || proto == trace.ProtoICMP6
 	lab := map[string]bool{}
 	for o := range e.Desired.All() {
 		if o, ok := o.(provision.Sysctl); ok && o.NS == ns {
@@ -180,17 +180,7 @@ func (e *explainer) concerning(ns string, s Scene, c *verify.Check) []Setting {
 	}
 	var list []Setting
 	for _, x := range s.Settings {
-		switch {
-		case lab[x.Name]:
-		case strings.Contains(x.Name, "icmp_echo") && !icmp, strings.Contains(x.Name, "icmp.echo") && !icmp:
-		case strings.Contains(x.Name, "tcp") && proto != trace.ProtoTCP:
-		case strings.Contains(x.Name, "udp") && proto != trace.ProtoUDP:
-		case strings.Contains(x.Name, "_timeout") && strings.Contains(x.Name, "_icmp") && !icmp:
-		case strings.Contains(x.Name, "ip_local_") && icmp:
-		case strings.Contains(x.Name, "icmp") && strings.Contains(x.Name, "rate") && !icmp && c.Want == labs.Reachable:
-		case strings.Contains(x.Name, "frag_") && c.Kind != verify.Size:
-		case strings.HasPrefix(x.Name, "net.ipv6.") && !c.Addr.Is6(), strings.HasPrefix(x.Name, "net.ipv4.") && c.Addr.Is6() && !strings.HasPrefix(x.Name, "net.ipv4.tcp") && !strings.HasPrefix(x.Name, "net.ipv4.ip_local"):
-		default:
+		if !lab[x.Name] && x.Of.concerns(c) {
 			list = append(list, x)
 		}
 	}
