@@ -8,7 +8,7 @@
 #     RUN=REGEXP        only these tests
 #     KERNEL=PACKAGE    another kernel (linux-image-cloud-amd64)
 #     ACCEL=kvm         not emulated, where /dev/kvm may be used
-#     MINUTES=N         end the machine after so long (60)
+#     MINUTES=N         end the machine after so long (120); nothing else ends a test that hangs
 #
 # The machine's memory is its only disk. It holds the kernel's modules, the
 # tools that the tests use, copied from this host, and the tests, built here.
@@ -17,7 +17,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 go=${GO:-go}
 kernel=${KERNEL:-linux-image-cloud-amd64}
-minutes=${MINUTES:-60}
+minutes=${MINUTES:-120}
 
 # What the machine is made of, besides what `make test` uses.
 host_packages=(qemu-system-x86 cpio kmod)

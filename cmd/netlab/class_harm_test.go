@@ -2,10 +2,13 @@ package main
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 // TestPrivilegedClassmates has one student fill a pod with processes, delete
@@ -25,17 +28,22 @@ pods:
 	must(t, exitOK, "up", file, "--instances", "3", "-q")
 	first, second := name+"-student-01", name+"-student-02"
 
-	// A shell of the student's starts more processes than it may. What it could
-	// not start it says; what it started lives on.
-	script := filepath.Join(t.TempDir(), "fill")
-	text := "#!/bin/sh\ni=0\nwhile [ $i -lt 600 ]; do sleep 1000 </dev/null >/dev/null 2>&1 & i=$((i+1)); done\n"
+	// A shell of the student's starts more processes than it may: each waits for a
+	// writer to a pipe that nobody opens. What it could not start it says; what it
+	// started lives on. However long that takes, the limit is what ends it.
+	dir := t.TempDir()
+	script := filepath.Join(dir, "fill")
+	text := "#!/bin/sh\ni=0\nwhile [ $i -lt 600 ]; do (exec >/dev/null 2>&1; : <" + filepath.Join(dir, "never") + ") & i=$((i+1)); done\n"
 	if err := os.WriteFile(script, []byte(text), 0o700); err != nil { //nolint:gosec // it is to be run
 		t.Fatal(err)
 	}
-	out, _ := tool(t, "netlab", "exec", first, "q", "--", script)
+	if err := unix.Mkfifo(filepath.Join(dir, "never"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out, _ := exec.CommandContext(t.Context(), "netlab", "exec", first, "q", "--", script).CombinedOutput()
 	if limit := pidsOf(first, first+".q"); limit == "" {
 		t.Log("no control group for tasks on this host: the number of processes is not bounded")
-	} else if !strings.Contains(strings.ToLower(out), "fork") {
+	} else if !strings.Contains(strings.ToLower(string(out)), "fork") {
 		t.Errorf("600 processes were started in spite of the limit of %s\n%s", limit, out)
 	}
 	if _, err := tool(t, "ip", "netns", "del", first+".p"); err != nil {

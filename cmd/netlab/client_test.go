@@ -33,8 +33,8 @@ func parseAnswer(line string) (answer, error) {
 	return answer{m[1], remote}, err
 }
 
-// patience is how long an answer may take that must come.
-const patience = 5 * time.Second
+// patience is how long an answer may take that must come, on the slowest machine.
+const patience = 30 * time.Second
 
 // caller sends requests from a namespace.
 type caller struct {

@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -170,7 +169,7 @@ func (d drifter) try(t *testing.T, c *driftCase, seen coverage) {
 // shell runs a command as people type it.
 func (d drifter) shell(t *testing.T, command string) error {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), hung)
 	defer cancel()
 	command = strings.ReplaceAll(command, "LAB", d.lab)
 	if out, err := exec.CommandContext(ctx, "sh", "-c", command).CombinedOutput(); err != nil {

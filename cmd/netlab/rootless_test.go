@@ -201,7 +201,7 @@ func TestPrivilegedRootless(t *testing.T) {
 	p.must(exitOK, "plan", file, "--exit-code")
 	p.must(42, "exec", lab, "client", "--", "sh", "-c", "exit 42")
 	p.must(exitOK, "exec", lab, "client", "--", "ping", "-c", "1", "-W", "5", "10.244.2.2")
-	if out := p.must(exitOK, "exec", lab, "client", "--", "curl", "-sS", "-m", "10", "http://web/"); !strings.Contains(out, "pod: web") {
+	if out := p.must(exitOK, "exec", lab, "client", "--", "curl", "-sS", "http://web/"); !strings.Contains(out, "pod: web") {
 		t.Errorf("curl: %s", out)
 	}
 	if out := p.must(exitOK, "exec", lab, "node-a", "--", "iptables-save", "-t", "nat"); !strings.Contains(out, "KUBE-SERVICES") {
@@ -446,7 +446,7 @@ func TestPrivilegedRootlessForRoot(t *testing.T) {
 	before := hostState(t)
 	root := func(want int, args ...string) string {
 		t.Helper()
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), time.Minute)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), hung)
 		defer cancel()
 		cmd := exec.CommandContext(ctx, program, args...)
 		out, err := cmd.CombinedOutput()

@@ -133,7 +133,7 @@ func (tty *terminal) send(text string) {
 // wait reads until the shell has printed text.
 func (tty *terminal) wait(text string) {
 	tty.t.Helper()
-	patience := time.After(20 * time.Second)
+	patience := time.After(hung)
 	for !strings.Contains(tty.seen, text) {
 		select {
 		case more, open := <-tty.output:

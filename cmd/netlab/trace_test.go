@@ -11,7 +11,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"netlab/labs"
 )
@@ -104,7 +103,7 @@ func (h tracedHop) fact(t *testing.T, kind string) map[string]any {
 // from when it says ready.
 func background(t *testing.T, ready string, argv ...string) (stop func() string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), 30*time.Second)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), hung)
 	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
 	var printed strings.Builder
 	stderr, err := cmd.StderrPipe()
@@ -272,10 +271,10 @@ func TestPrivilegedTraceWrites(t *testing.T) {
 func TestPrivilegedTraceLeavesNothing(t *testing.T) {
 	_, lab := upTraceLab(t, "killed", labs.ModeVXLAN)
 	nodeA := lab.Node("node-a").NS
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), hung)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "/proc/self/exe")
-	cmd.Args = []string{"netlab", "trace", lab.Name, "client", "10.96.0.99:80", "--wait", "25s"}
+	cmd.Args = []string{"netlab", "trace", lab.Name, "client", "10.96.0.99:80", "--wait", "100s"}
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}

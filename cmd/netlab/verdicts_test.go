@@ -64,7 +64,7 @@ func (f flows) unanswered(t *testing.T, name string, c caller, protocol, to, wan
 	if protocol == "udp" {
 		ask = c.udp
 	}
-	deadline := time.Now().Add(20 * time.Second)
+	deadline := time.Now().Add(hung)
 	for {
 		a, err := ask(to, silence)
 		got := "timeout"
