@@ -163,13 +163,20 @@ func (l *Lab) remove(ctx context.Context) error {
 // Verify makes the lab's checks and ends the test with their report if one fails.
 func (l *Lab) Verify() {
 	l.t.Helper()
+	l.VerifyWithin(0)
+}
+
+// VerifyWithin is Verify for a lab that gets well only with time, or on a machine
+// that is slow: it looks again at what is not well until a while is over.
+func (l *Lab) VerifyWithin(while time.Duration) {
+	l.t.Helper()
 	lab := l.WithReadiness(runtime.Readiness(l.host.Runtime(l.Name), l.Lab))
 	prober := probe.Prober{TunnelPort: lab.Network.VXLANPort, Plan: func(ctx context.Context) (provision.Plan, error) {
 		want := l.desired()
 		have, err := l.host.Observe(ctx, want.Hint())
 		return provision.Diff(have, want), err
 	}}
-	report, err := verify.Run(l.t.Context(), lab, prober, verify.Options{})
+	report, err := verify.Run(l.t.Context(), lab, prober, verify.Options{Wait: while})
 	if err != nil {
 		l.t.Fatalf("lab %s: %v", l.Name, err)
 	}

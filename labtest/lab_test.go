@@ -5,11 +5,27 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
+	"time"
 
 	"netlab/labtest"
 )
 
 func TestMain(m *testing.M) { labtest.Main(m) }
+
+// patience is how long labs may take to be well: no time, but on a machine that is
+// emulated.
+func patience(t *testing.T) time.Duration {
+	t.Helper()
+	text := os.Getenv("NETLAB_TEST_WAIT")
+	if text == "" {
+		return 0
+	}
+	d, err := time.ParseDuration(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
 
 // TestPrivilegedSideBySide has two labs of one file at once, and looks at them with
 // ip.
@@ -22,7 +38,7 @@ func TestPrivilegedSideBySide(t *testing.T) {
 		}
 		for _, lab := range []*labtest.Lab{one, two} {
 			names = append(names, lab.Name)
-			lab.Verify()
+			lab.VerifyWithin(patience(t))
 			if got := lab.Output("client", "ip", "-4", "-br", "addr", "show", "eth0"); !strings.Contains(got, "10.244.1.2/24") {
 				t.Errorf("client has %q", got)
 			}

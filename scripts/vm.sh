@@ -5,10 +5,11 @@
 #     scripts/vm.sh [PACKAGE...]      default: all packages that have TestPrivileged...
 #                                     but bench and examples, which need more than such a machine has
 #
-#     RUN=REGEXP        only these tests
+#     RUN=REGEXP        only these tests (those called TestPrivileged..., and TestScript)
+#     SKIP=REGEXP       but not these
 #     KERNEL=PACKAGE    another kernel (linux-image-cloud-amd64)
 #     ACCEL=kvm         not emulated, where /dev/kvm may be used
-#     MINUTES=N         end the machine after so long (120); nothing else ends a test that hangs
+#     MINUTES=N         end the machine after so long (120); tests that hang say where a minute before
 #
 # The machine's memory is its only disk. It holds the kernel's modules, the
 # tools that the tests use, copied from this host, and the tests, built here.
@@ -62,7 +63,9 @@ for pkg in "$@"; do
     [ ! -d "$pkg/testdata" ] || cp -a "$pkg/testdata" "$root/tests/$pkg"
     echo "$pkg" >>"$root/tests/packages"
 done
-echo "${RUN:-.}" >"$root/tests/run"
+echo "${RUN:-^Test(Privileged|Script)}" >"$root/tests/run"
+echo "${SKIP:-^$}" >"$root/tests/skip"
+echo "$minutes" >"$root/tests/minutes"
 CGO_ENABLED=0 $go build -trimpath -ldflags '-s -w' -o "$root/tests/netlab" ./cmd/netlab
 
 say "machine"

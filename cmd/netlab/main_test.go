@@ -76,7 +76,7 @@ func netlab(t *testing.T, args ...string) (code int, stdout, stderr string) {
 // must runs netlab and fails the test unless it exits with want.
 func must(t *testing.T, want int, args ...string) string {
 	t.Helper()
-	code, stdout, stderr := netlab(t, args...)
+	code, stdout, stderr := netlab(t, patient(want, args)...)
 	if code != want {
 		t.Fatalf("netlab %s: exit code %d, want %d\n%s%s", strings.Join(args, " "), code, want, stdout, stderr)
 	}

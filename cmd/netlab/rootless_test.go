@@ -124,7 +124,7 @@ func (p *person) run(args ...string) (code int, output string) {
 // must runs netlab as the user and fails the test unless it exits with want.
 func (p *person) must(want int, args ...string) string {
 	p.t.Helper()
-	code, out := p.run(args...)
+	code, out := p.run(patient(want, args)...)
 	if code != want {
 		p.t.Fatalf("netlab %s: exit code %d, want %d\n%s", strings.Join(args, " "), code, want, out)
 	}
@@ -448,7 +448,7 @@ func TestPrivilegedRootlessForRoot(t *testing.T) {
 		t.Helper()
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), hung)
 		defer cancel()
-		cmd := exec.CommandContext(ctx, program, args...)
+		cmd := exec.CommandContext(ctx, program, patient(want, args)...)
 		out, err := cmd.CombinedOutput()
 		if code := cmd.ProcessState.ExitCode(); code != want {
 			t.Fatalf("netlab %s: %v\n%s", strings.Join(args, " "), err, out)

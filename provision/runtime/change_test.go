@@ -219,7 +219,7 @@ func TestPrivilegedStop(t *testing.T) {
 	began := time.Now()
 	l.write(labText("rt-stop", strings.ReplaceAll(pods, "sleep 0.1; done", "sleep 0.2; done")))
 	l.must("up", "-q", l.file)
-	if took := time.Since(began); took < runtime.Grace || took > 4*runtime.Grace {
+	if took := time.Since(began); took < runtime.Grace || took > patience {
 		t.Errorf("it took %v to end a deaf container", took)
 	}
 	if out := l.must("logs", l.name, "a", "-c", "polite"); !strings.HasPrefix(out, "ready\ngoodbye\n") {

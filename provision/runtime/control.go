@@ -25,10 +25,8 @@ const superviseWord = "supervise"
 
 // Intervals of whoever waits for a supervisor.
 const (
-	readyWithin = 30 * time.Second       // all containers started, or known not to start
-	readyMore   = 100 * time.Millisecond // and this much longer for each of them
-
-	beginsWithin = 5 * time.Second // from taking the lock to being known
+	startsWithin = 30 * time.Second // a further container started, or known not to start
+	beginsWithin = 5 * time.Second  // from taking the lock to being known
 )
 
 // supervisorOf returns the supervisor of a lab that runs. One that is just
@@ -88,21 +86,20 @@ func StartSupervisor(ctx context.Context, dir Dir, sup provision.Supervisor, pro
 
 // awaitSupervisor waits until the supervisor runs what it was told to.
 func awaitSupervisor(ctx context.Context, dir Dir, sup provision.Supervisor, id Identity) error {
-	w, err := provision.ParseWorkload(sup.Spec)
-	if err != nil {
-		return err
-	}
-	ctx, cancel := context.WithTimeout(ctx, readyWithin+time.Duration(w.Count())*readyMore)
-	defer cancel()
+	begun := beginnings{since: time.Now()}
 	for {
 		began := time.Now()
 		s, err := LoadState(dir)
-		if err == nil && s.Supervisor == id && s.Spec == sup.Digest() && s.settled() {
+		known := err == nil && s.Supervisor == id && s.Spec == sup.Digest()
+		if known && s.starting() == 0 {
 			return nil
 		}
 		if !id.Alive() {
 			reap(id.PID)
 			return supervisorEnded(dir)
+		}
+		if known && begun.stuck(s, began) || !known && began.Sub(begun.since) > startsWithin {
+			return fmt.Errorf("containers are still being started: none was in %v", startsWithin)
 		}
 		if pace(ctx, time.Since(began)); ctx.Err() != nil {
 			return fmt.Errorf("containers are still being started: %w", ctx.Err())

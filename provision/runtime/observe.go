@@ -81,7 +81,7 @@ func ObserveSupervisor(dir Dir, lab string) (provision.Supervisor, bool, error) 
 // time until they are ready, if they may still become so. It returns what is not
 // ready, and why.
 func AwaitReady(ctx context.Context, dir Dir, within time.Duration) ([]string, error) {
-	started := time.Now().Add(readyWithin)
+	begun := beginnings{since: time.Now()}
 	deadline := time.Time{}
 	for {
 		began := time.Now()
@@ -93,11 +93,11 @@ func AwaitReady(ctx context.Context, dir Dir, within time.Duration) ([]string, e
 			return nil, err
 		}
 		not, hope := s.unready()
-		settled := s.settled()
+		settled := s.starting() == 0
 		if settled && deadline.IsZero() {
 			deadline = began.Add(within)
 		}
-		if len(not) == 0 || (settled && (!hope || began.After(deadline))) || began.After(started) {
+		if len(not) == 0 || (settled && (!hope || began.After(deadline))) || !settled && begun.stuck(s, began) {
 			return not, nil
 		}
 		if pace(ctx, time.Since(began)); ctx.Err() != nil {

@@ -27,7 +27,7 @@ func TestPrivilegedPause(t *testing.T) {
 		if comm := l.tool("ps", "-o", "comm=", "-p", pid); comm != "pause\n" {
 			t.Errorf("ps calls it %q", comm)
 		}
-		if out := l.tool("lsns", "-t", "net", "-n", "-o", "PID,COMMAND"); !strings.Contains(out, pid+" pause rt-pause."+pod) {
+		if out := l.tool("lsns", "-l", "-t", "net", "-n", "-o", "PID,COMMAND"); !strings.Contains(out, pid+" pause rt-pause."+pod) {
 			t.Errorf("lsns does not show it:\n%s", out)
 		}
 		if out := l.tool("nsenter", "-t", pid, "-u", "hostname"); out != pod+"\n" {

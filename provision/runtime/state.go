@@ -140,16 +140,32 @@ func (s State) container(pod, name string) (ContainerState, bool) {
 	return ContainerState{}, false
 }
 
-// settled reports whether every container was started, or could not be.
-func (s State) settled() bool {
+// starting counts the containers that are still being started.
+func (s State) starting() (n int) {
 	for _, p := range s.Pods {
 		for _, c := range p.Containers {
 			if !c.settled() {
-				return false
+				n++
 			}
 		}
 	}
-	return true
+	return n
+}
+
+// beginnings is a wait for containers to be started. How long all of them take is
+// the machine's affair: it is over when for a time no further one was.
+type beginnings struct {
+	since    time.Time // when one was started last, or the wait began
+	starting int       // then; 0 is not known
+}
+
+// stuck takes notice of a state and reports whether it has been like that for too
+// long.
+func (b *beginnings) stuck(s State, now time.Time) bool {
+	if n := s.starting(); b.starting == 0 || n < b.starting {
+		b.since, b.starting = now, n
+	}
+	return now.Sub(b.since) > startsWithin
 }
 
 // Readiness returns which pods of lab are ready: as their supervisor says, and

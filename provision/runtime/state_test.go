@@ -2,6 +2,7 @@ package runtime
 
 import (
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -29,12 +30,39 @@ func TestStateComesBack(t *testing.T) {
 	if diff := cmp.Diff([]string{"container down of pod default/a: CrashLoopBackOff, exit code 3: why"}, not); diff != "" || hope {
 		t.Errorf("hope is %v\n%s", hope, diff)
 	}
-	if !got.settled() {
+	if got.starting() != 0 {
 		t.Error("a container in back-off counts as one that was never started")
 	}
 	got.Pods[0].Containers[1].Reason = Creating
-	if got.settled() {
+	if got.starting() != 1 {
 		t.Error("a container that is being created counts as started")
+	}
+}
+
+// TestBeginnings waits as long as further containers are started, however many
+// there are, and no longer.
+func TestBeginnings(t *testing.T) {
+	const all = 100
+	s := State{Pods: []PodState{{ID: "default/a", Containers: make([]ContainerState, all)}}}
+	list := s.Pods[0].Containers
+	for i := range list {
+		list[i] = ContainerState{Phase: Waiting, Reason: Creating}
+	}
+	now := time.Unix(0, 0)
+	b := beginnings{since: now}
+	for i := range list[1:] {
+		now = now.Add(startsWithin)
+		if b.stuck(s, now) {
+			t.Fatalf("given up when %d of %d were started, one each %v", i, all, startsWithin)
+		}
+		list[i].Phase = Running
+	}
+	if b.stuck(s, now) {
+		t.Error("given up when one had just been started")
+	}
+	list[0].Phase = Waiting // started, and now anew: nothing has got on
+	if now = now.Add(startsWithin + 1); !b.stuck(s, now) {
+		t.Error("a container that never starts is waited for without end")
 	}
 }
 

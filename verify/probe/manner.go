@@ -84,9 +84,9 @@ const maxBody = 1 << 20
 
 // readHTTP reads the answer of an HTTP server. Its status is 0 if what answers
 // speaks something else, or says nothing.
-func (r *run) readHTTP(d *dialing, file *os.File) (verify.Answer, error) {
+func (r *run) readHTTP(d *dialing, from io.Reader) (verify.Answer, error) {
 	d.o.Status, d.o.Body = 0, ""
-	response, err := http.ReadResponse(bufio.NewReader(file), nil)
+	response, err := http.ReadResponse(bufio.NewReader(from), nil)
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		return verify.Answer{}, silentError{}
 	}

@@ -119,12 +119,21 @@ func (n *tiny) probe(checks ...verify.Check) []verify.Observation {
 	return seen
 }
 
+// answerWait is how long an answer may take: a second, but on a machine that is
+// emulated. That stands still for longer when its host has something else to do.
+var answerWait = func() time.Duration {
+	if os.Getenv("NETLAB_TEST_WAIT") != "" {
+		return 10 * time.Second
+	}
+	return time.Second
+}()
+
 func ping(from, to *verify.End) verify.Check {
-	return verify.Check{Kind: verify.ICMP, From: from, To: to, Addr: to.Addrs[0], Want: labs.Reachable, Wait: time.Second}
+	return verify.Check{Kind: verify.ICMP, From: from, To: to, Addr: to.Addrs[0], Want: labs.Reachable, Wait: answerWait}
 }
 
 func connect(kind verify.Kind, from, to *verify.End, port uint16) verify.Check {
-	c := verify.Check{Kind: kind, From: from, To: to, Addr: to.Addrs[0], Port: port, Want: labs.Reachable, Wait: time.Second}
+	c := verify.Check{Kind: kind, From: from, To: to, Addr: to.Addrs[0], Port: port, Want: labs.Reachable, Wait: answerWait}
 	if port != 0 {
 		c.More = &verify.More{Listen: []verify.Server{{At: netip.AddrPortFrom(c.Addr, port), On: to, Kind: kind}}}
 	}
@@ -280,7 +289,7 @@ func TestPrivilegedService(t *testing.T) {
 	}
 	o := n.probe(verify.Check{
 		Kind: verify.TCP, From: n.a, To: &verify.End{Name: "svc"}, Addr: netip.MustParseAddr("10.96.0.1"), Port: 80,
-		Want: labs.Reachable, Wait: time.Second, More: &verify.More{Behind: behind, Listen: behind, Tries: 9},
+		Want: labs.Reachable, Wait: answerWait, More: &verify.More{Behind: behind, Listen: behind, Tries: 9},
 	})[0]
 	if o.Outcome != labs.Reachable || len(o.Answers) != 2 {
 		t.Errorf("saw %+v, want answers of both endpoints", o)
@@ -337,7 +346,7 @@ func TestPrivilegedTables(t *testing.T) {
 		verify.Check{Kind: verify.Control, From: n.node, More: &verify.More{Name: "net.ipv4.ip_forward"}},
 		verify.Check{Kind: verify.Control, From: n.node, More: &verify.More{Name: "net.ipv4.no_such_thing"}},
 		verify.Check{Kind: verify.Device, From: n.node, More: &verify.More{Device: verify.DeviceInfo{Name: "vxlan9"}}},
-		verify.Check{Kind: verify.Neigh, From: n.a, Wait: time.Second, More: &verify.More{Stir: []*verify.End{n.node, n.b, n.out}}},
+		verify.Check{Kind: verify.Neigh, From: n.a, Wait: answerWait, More: &verify.More{Stir: []*verify.End{n.node, n.b, n.out}}},
 	)
 	if want := (verify.DeviceInfo{Name: "vxlan1", VNI: 7, Port: 8472, Local: addr("10.9.9.1"), Parent: "eth0", MTU: 1450, MAC: labs.MAC{2, 0, 0, 0, 2, 1}}); !o[0].Present || o[0].Device != want {
 		t.Errorf("device %+v, want %+v", o[0], want)
@@ -377,7 +386,7 @@ func TestPrivilegedNoNamespace(t *testing.T) {
 	checks := []verify.Check{
 		ping(gone, n.a), connect(verify.TCP, gone, n.a, 0), connect(verify.TCP, n.a, gone, 0), ping(n.a, n.b),
 		{Kind: verify.Control, From: gone, More: &verify.More{Name: "net.ipv4.ip_forward"}},
-		{Kind: verify.Neigh, From: gone, Wait: time.Second, More: &verify.More{Stir: []*verify.End{n.b}}},
+		{Kind: verify.Neigh, From: gone, Wait: answerWait, More: &verify.More{Stir: []*verify.End{n.b}}},
 	}
 	failed := make([]bool, len(checks))
 	err := probe.New().Probe(t.Context(), checks, func(i int, _ verify.Observation, err error) { failed[i] = err != nil })

@@ -4,7 +4,6 @@ import (
 	"net/netip"
 	"slices"
 	"testing"
-	"time"
 
 	"netlab/labs"
 	"netlab/verify"
@@ -75,7 +74,7 @@ func TestPrivilegedAsk(t *testing.T) {
 	n := newTiny(t)
 	addr := netip.MustParseAddr
 	gateway, b, nobody := addr("10.9.1.1"), addr("10.9.1.3"), addr("10.9.1.77")
-	check := verify.Check{Kind: verify.Ask, From: n.a, Want: labs.Reachable, Wait: time.Second, More: &verify.More{Iface: "eth0", Asks: []verify.Query{
+	check := verify.Check{Kind: verify.Ask, From: n.a, Want: labs.Reachable, Wait: answerWait, More: &verify.More{Iface: "eth0", Asks: []verify.Query{
 		{For: gateway, Answer: labs.MAC{2, 0, 0, 0, 1, 1}}, {For: b, Answer: labs.MAC{2, 0, 0, 0, 1, 3}}, {For: nobody}, {For: n.a.Addrs[0], Own: true},
 	}}}
 	bridged := *n.a
@@ -114,7 +113,7 @@ func TestPrivilegedTrack(t *testing.T) {
 	at := netip.MustParseAddrPort("10.9.9.2:8080")
 	behind := []verify.Server{{At: at, On: n.out, Kind: verify.TCP}}
 	vip := verify.Check{
-		Kind: verify.TCP, From: n.a, To: &verify.End{Name: "svc"}, Addr: netip.MustParseAddr("10.96.0.1"), Port: 80, Want: labs.Reachable, Wait: time.Second,
+		Kind: verify.TCP, From: n.a, To: &verify.End{Name: "svc"}, Addr: netip.MustParseAddr("10.96.0.1"), Port: 80, Want: labs.Reachable, Wait: answerWait,
 		More: &verify.More{Behind: behind, Listen: behind, Track: &verify.Track{At: n.node}},
 	}
 	udp := connect(verify.UDP, n.a, n.out, 53)
@@ -158,7 +157,7 @@ func TestPrivilegedCounted(t *testing.T) {
 			more = *c.More
 		}
 		more.Extra = &verify.Extra{Count: times}
-		c.More, c.Wait = &more, 2*time.Second
+		c.More, c.Wait = &more, 2*answerWait
 		return c
 	}
 	rate := connect(verify.TCP, n.a, n.out, 0)
