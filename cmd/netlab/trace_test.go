@@ -199,7 +199,7 @@ func TestPrivilegedTraceEverybody(t *testing.T) {
 				{"laptop", "node-a:30080"}, {"client", "node-b:30080"}, {"client", "pod/web:99/udp"}, {"client", "svc/nobody:80"},
 				{"fabric", "node-a"}, {"client", "bridge/fabric"}, {"client", "10.96.0.99"},
 			} {
-				code, stdout, stderr := netlab(t, "trace", lab.Name, ends[0], ends[1], "--listen", "--wait", "300ms")
+				code, stdout, stderr := netlab(t, "trace", lab.Name, ends[0], ends[1], "--listen", "--wait", "10s")
 				if code != exitOK {
 					t.Errorf("%s → %s: exit code %d\n%s%s", ends[0], ends[1], code, stdout, stderr)
 				}
@@ -265,6 +265,27 @@ func TestPrivilegedTraceWrites(t *testing.T) {
 	if r := traceJSON(t, exitOK, lab.Name, "client", "svc/web:80", "--reply=false", "--listen"); r.There.End.Kind != "delivered" {
 		t.Errorf("one way: %s", r.Verdict)
 	}
+}
+
+// TestPrivilegedTraceBesideAnother has one process trace while it traces.
+func TestPrivilegedTraceBesideAnother(t *testing.T) {
+	_, lab := upTraceLab(t, "beside", labs.ModeVXLAN)
+	ctx, cancel := context.WithTimeout(t.Context(), hung)
+	defer cancel()
+	ended := make(chan int)
+	go func() {
+		ended <- run(ctx, []string{"netlab", "trace", lab.Name, "client", "10.96.0.99:80", "--wait", "100s"}, system{
+			stdin: strings.NewReader(""), stdout: io.Discard, stderr: io.Discard, getenv: utf8Env, open: openMachine,
+		})
+	}()
+	for !strings.Contains(in(t, lab.Node("node-a").NS, "nft", "list", "tables"), "netlab-trace") {
+		if ctx.Err() != nil {
+			t.Fatal("the trace never asked for netfilter events")
+		}
+	}
+	must(t, exitOK, "trace", lab.Name, "client", "svc/web:80", "--listen")
+	cancel()
+	<-ended
 }
 
 // TestPrivilegedTraceLeavesNothing kills a trace that waits.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 
@@ -31,13 +32,17 @@ const (
 // tableName is what people see in nft list tables while a trace runs.
 const tableName = "netlab-trace"
 
+// made counts the tables of this process. One may outlive its trace for a moment:
+// a program that is just being started has a copy of its socket, until it runs.
+var made atomic.Uint64
+
 // own makes a table of our own in the namespace of w, which the kernel removes
 // with the socket. Its rules mark the packets of the exchange, so that the
 // kernel tells what happens to them in all other tables. That of family inet is of both
 // IP families: a tunnel may be of another one than what it carries. Where there are
 // tables of family bridge it needs one of that family too.
 func (w *wire) own(family uint8, r *Request, probe trace.Probe) error {
-	name := fmt.Sprintf("%s-%d", tableName, os.Getpid())
+	name := fmt.Sprintf("%s-%d-%d", tableName, os.Getpid(), made.Add(1))
 	const base = unix.NFNL_SUBSYS_NFTABLES << 8
 	create := func(kind uint16) message {
 		return newMessage(base|kind, unix.NLM_F_CREATE|unix.NLM_F_ACK, family, 0)
