@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/urfave/cli/v2"
 
@@ -30,12 +31,12 @@ func checkUsers(h host, lab *labs.Lab) error {
 	if ownUsers() {
 		return nil
 	}
-	runs := consented(h, lab.Name)
+	runs := sync.OnceValue(func() map[string]string { return consented(h, lab.Name) })
 	var refused labs.Diagnostics
 	for i, p := range lab.Pods {
 		for j, c := range p.Containers {
 			name := account(c.User)
-			if name == "" || runs[p.ID()+"/"+c.Name] == fingerprint(c) {
+			if name == "" || runs()[p.ID()+"/"+c.Name] == fingerprint(c) {
 				continue
 			}
 			refused = append(refused, labs.Diagnostic{
