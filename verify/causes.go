@@ -19,7 +19,7 @@ type cause struct {
 
 // place returns the line of the lab file that a cause is about.
 func (c *cause) place() labs.Pos {
-	first := &c.results[0].Check
+	first := c.results[0].Check
 	if to := first.To; to != nil && c.name == string(first.Kind)+" to "+to.Name && to.Pos.Line > 0 {
 		return to.Pos
 	}
@@ -84,7 +84,7 @@ func covering(failures []*Result, total map[string]int) (best int, name string) 
 // common returns what a check may have in common with others, the most
 // telling first.
 func common(r *Result) []string {
-	c := &r.Check
+	c := r.Check
 	kind := string(c.Kind)
 	keys := []string{kind + " from " + c.From.Name}
 	if c.To == nil {

@@ -50,14 +50,14 @@ func WriteChanges(w io.Writer, at time.Time, r Report, changed []Result) error {
 			fmt.Fprintf(out, "%s  and %d more fail\n", clock, len(bad)-i)
 			break
 		}
-		fmt.Fprintf(out, "%s  FAIL  %s: %s\n", clock, r.call(&res.Check), strings.ReplaceAll(res.Reason, "\n", "; "))
+		fmt.Fprintf(out, "%s  FAIL  %s: %s\n", clock, r.call(res.Check), strings.ReplaceAll(res.Reason, "\n", "; "))
 	}
 	for i, res := range well {
 		if i == maxCauses {
 			fmt.Fprintf(out, "%s  and %d more are ok\n", clock, len(well)-i)
 			break
 		}
-		fmt.Fprintf(out, "%s  ok    %s\n", clock, r.call(&res.Check))
+		fmt.Fprintf(out, "%s  ok    %s\n", clock, r.call(res.Check))
 	}
 	n := r.Counts()
 	fmt.Fprintf(out, "%s  lab %s: %d %s, %s\n", clock, r.Lab, n.Total(), plural(n.Total(), "check"), n)

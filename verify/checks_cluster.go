@@ -2,6 +2,7 @@ package verify
 
 import (
 	"net/netip"
+	"slices"
 
 	"netlab/labs"
 )
@@ -32,6 +33,11 @@ func (b *builder) connects(from, to int) bool {
 }
 
 func (b *builder) allPods(kind Kind) {
+	if pods := len(b.podEnds); kind == ICMP {
+		// Room for all pairs of one family, for connections, and for what other
+		// groups have: a million checks are copied in vain otherwise.
+		b.checks = slices.Grow(b.checks, pods*(pods-1)+mostConnections+64*pods)
+	}
 	for i, from := range b.podEnds {
 		for j, to := range b.podEnds {
 			if from == to || kind == TCP && !b.connects(i, j) {

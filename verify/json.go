@@ -128,7 +128,7 @@ func (r *Report) explanationJSON(e *Explanation) jsonExplanation {
 }
 
 func resultJSON(r *Result) jsonResult {
-	c := &r.Check
+	c := r.Check
 	j := jsonResult{
 		ID: c.ID(), Group: c.Group, Kind: c.Kind, From: c.From.Name, Namespace: c.From.NS,
 		Address: text(c.Addr), Port: c.Port, Source: text(c.Src), TTL: c.TTL, Expect: c.Want,

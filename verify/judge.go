@@ -24,7 +24,7 @@ const (
 
 // Result is a check and what became of it.
 type Result struct {
-	Check   Check
+	Check   *Check // shared by all results of a report, not changed
 	Verdict Verdict
 	Reason  string // why it is not a Pass; "" if it is
 	Seen    string // what a failure saw instead, in few words; groups failures of one cause
@@ -34,7 +34,7 @@ type Result struct {
 
 // Judge compares what a check promises with what was seen. err says that
 // nothing could be seen.
-func Judge(c Check, o Observation, err error) Result {
+func Judge(c *Check, o Observation, err error) Result {
 	r := Result{Check: c, Verdict: Pass}
 	switch {
 	case errors.Is(err, ErrNoNamespace):
@@ -58,41 +58,41 @@ func Judge(c Check, o Observation, err error) Result {
 				return r.skip(c.More.Sample.idle())
 			}
 			var skip string
-			if r.Seen, r.Reason, skip = judgeSample(&c, &o); skip != "" {
+			if r.Seen, r.Reason, skip = judgeSample(c, &o); skip != "" {
 				return r.skip(skip)
 			}
 			break
 		}
 		if c.More != nil && c.More.Extra != nil {
-			r.Seen, r.Reason = judgeExtra(&c, &o)
+			r.Seen, r.Reason = judgeExtra(c, &o)
 		} else {
-			r.Seen, r.Reason = judgeTraffic(&c, &o)
+			r.Seen, r.Reason = judgeTraffic(c, &o)
 		}
 		if r.Reason == "" && c.More != nil && c.More.Track != nil {
-			r.Seen, r.Reason = judgeTrack(&c, &o)
+			r.Seen, r.Reason = judgeTrack(c, &o)
 		}
 	case Ask:
-		r.Seen, r.Reason = judgeAsked(&c, &o)
+		r.Seen, r.Reason = judgeAsked(c, &o)
 	case Expire:
-		r.Seen, r.Reason = judgeTrail(&c, &o)
+		r.Seen, r.Reason = judgeTrail(c, &o)
 	case Size:
-		r.Seen, r.Reason = judgeSize(&c, &o)
+		r.Seen, r.Reason = judgeSize(c, &o)
 	case Route:
-		r.Seen, r.Reason = judgeRoute(&c, &o)
+		r.Seen, r.Reason = judgeRoute(c, &o)
 	case Neigh:
-		r.Seen, r.Reason = judgeNeighbours(&c, &o)
+		r.Seen, r.Reason = judgeNeighbours(c, &o)
 	case Device:
-		r.Seen, r.Reason = judgeDevice(&c, &o)
+		r.Seen, r.Reason = judgeDevice(c, &o)
 	case Table:
-		r.Seen, r.Reason = judgeTable(&c, &o)
+		r.Seen, r.Reason = judgeTable(c, &o)
 	case Control:
-		r.Seen, r.Reason = judgeSysctl(&c, &o)
+		r.Seen, r.Reason = judgeSysctl(c, &o)
 	case Space:
-		r.Seen, r.Reason = judgeSpace(&c, &o)
+		r.Seen, r.Reason = judgeSpace(c, &o)
 	case Doors:
 		r.Seen, r.Reason = list("cables", o.Doors)
 	case Process:
-		r.Seen, r.Reason = judgeProcess(&c, &o)
+		r.Seen, r.Reason = judgeProcess(c, &o)
 	case State:
 		r.Seen, r.Reason = list(c.More.Label, o.Differs)
 	default:

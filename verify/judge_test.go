@@ -443,7 +443,7 @@ func TestEveryCheckCanFail(t *testing.T) {
 	for _, lab := range all {
 		for _, c := range verify.Checks(lab) {
 			kinds[c.Kind] = true
-			if r := verify.Judge(c, kept(c), nil); r.Verdict != verify.Pass || r.Reason != "" {
+			if r := verify.Judge(&c, kept(c), nil); r.Verdict != verify.Pass || r.Reason != "" {
 				t.Errorf("%s: kept: %s %q", c.ID(), r.Verdict, r.Reason)
 			}
 			list := faults(c)
@@ -451,11 +451,11 @@ func TestEveryCheckCanFail(t *testing.T) {
 				t.Errorf("%s cannot fail", c.ID())
 			}
 			for _, f := range list {
-				if r := verify.Judge(c, f.o, nil); r.Verdict != verify.Fail || !strings.Contains(r.Reason, f.word) {
+				if r := verify.Judge(&c, f.o, nil); r.Verdict != verify.Fail || !strings.Contains(r.Reason, f.word) {
 					t.Errorf("%s: %s: %s %q, want a failure with %q", c.ID(), f.name, r.Verdict, r.Reason, f.word)
 				}
 			}
-			if r := verify.Judge(c, kept(c), errors.New("no such namespace")); r.Verdict != verify.Error {
+			if r := verify.Judge(&c, kept(c), errors.New("no such namespace")); r.Verdict != verify.Error {
 				t.Errorf("%s: not made: %s %q", c.ID(), r.Verdict, r.Reason)
 			}
 		}
@@ -512,7 +512,7 @@ func TestJudge(t *testing.T) {
 		{"an unknown kind", verify.Check{Kind: "smell", From: client}, verify.Observation{}, nil, verify.Error, `nobody knows how to judge a check of kind "smell"`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			r := verify.Judge(tt.check, tt.o, tt.err)
+			r := verify.Judge(&tt.check, tt.o, tt.err)
 			if r.Verdict != tt.verdict || r.Reason != tt.reason {
 				t.Errorf("got %s %q, want %s %q", r.Verdict, r.Reason, tt.verdict, tt.reason)
 			}

@@ -39,7 +39,9 @@ func (r Report) Renamed(was, is string) Report {
 			end.NS = text.Replace(end.NS)
 			ends[from] = &end
 		}
-		r.Results[i].Check.From = ends[from]
+		check := *r.Results[i].Check
+		check.From = ends[from]
+		r.Results[i].Check = &check
 		r.Results[i].Reason = text.Replace(r.Results[i].Reason)
 	}
 	for i := range r.Explanations {
@@ -55,16 +57,12 @@ func (r Report) Renamed(was, is string) Report {
 // Again makes some checks again, by their indexes, and returns how many of them
 // pass now.
 func (r *Report) Again(ctx context.Context, p Prober, todo []int) (passed int) {
-	checks := make([]Check, len(r.Results))
-	for i := range r.Results {
-		checks[i] = r.Results[i].Check
-	}
 	before := make(map[int]Result, len(todo))
 	for _, i := range todo {
 		before[i] = r.Results[i]
 	}
 	began := time.Now()
-	r.look(ctx, p, checks, todo, nil)
+	r.look(ctx, p, r.checks(todo), todo, nil)
 	r.Took += time.Since(began)
 	for _, i := range todo {
 		if r.Results[i].Verdict == Error && before[i].Verdict == Fail {

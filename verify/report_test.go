@@ -22,8 +22,8 @@ func (s steady) Probe(_ context.Context, checks []verify.Check, report func(int,
 func TestAgainAndUnsure(t *testing.T) {
 	end := &verify.End{Name: "a", NS: "l.a"}
 	check := verify.Check{Kind: verify.ICMP, From: end, Want: labs.Reachable}
-	failed := verify.Judge(check, verify.Observation{Outcome: labs.Timeout}, nil)
-	r := verify.Report{Results: []verify.Result{failed, verify.Judge(check, verify.Observation{Outcome: labs.Reachable}, nil), failed}}
+	failed := verify.Judge(&check, verify.Observation{Outcome: labs.Timeout}, nil)
+	r := verify.Report{Results: []verify.Result{failed, verify.Judge(&check, verify.Observation{Outcome: labs.Reachable}, nil), failed}}
 	if n := r.Again(t.Context(), steady{labs.Timeout}, []int{0, 2}); n != 0 || r.Counts().Failed != 2 {
 		t.Errorf("silence again: %d pass, %+v", n, r.Counts())
 	}

@@ -42,10 +42,11 @@ func Run(ctx context.Context, lab *labs.Lab, p Prober, opt Options) (Report, err
 	r := Report{Lab: lab.Name, File: lab.File, Started: start, Results: make([]Result, len(checks))}
 	todo := make([]int, len(checks))
 	for i := range todo {
-		todo[i] = i
+		todo[i], r.Results[i].Check = i, &checks[i]
 	}
+	some := checks
 	for {
-		r.look(ctx, p, checks, todo, opt.Progress)
+		r.look(ctx, p, some, todo, opt.Progress)
 		if err := ctx.Err(); err != nil {
 			return Report{}, fmt.Errorf("verify %s: %w", lab.Name, context.Cause(ctx))
 		}
@@ -55,6 +56,7 @@ func Run(ctx context.Context, lab *labs.Lab, p Prober, opt Options) (Report, err
 		if len(todo) == 0 || time.Since(start)+pause > opt.Wait {
 			break
 		}
+		some = r.checks(todo)
 		select {
 		case <-ctx.Done():
 		case <-time.After(pause):
@@ -64,22 +66,25 @@ func Run(ctx context.Context, lab *labs.Lab, p Prober, opt Options) (Report, err
 	return r, nil
 }
 
-// look makes the checks whose indexes are in todo.
-func (r *Report) look(ctx context.Context, p Prober, checks []Check, todo []int, progress func(done, total int)) {
-	some := checks
-	if len(todo) < len(checks) {
-		some = make([]Check, len(todo))
-		for k, i := range todo {
-			some[k] = checks[i]
-		}
+// checks copies the checks of some results.
+func (r *Report) checks(results []int) []Check {
+	some := make([]Check, len(results))
+	for k, i := range results {
+		some[k] = *r.Results[i].Check
 	}
+	return some
+}
+
+// look makes some checks, whose results are those of todo.
+func (r *Report) look(ctx context.Context, p Prober, some []Check, todo []int, progress func(done, total int)) {
 	made := make([]bool, len(some))
-	done := len(checks) - len(some)
+	done := len(r.Results) - len(some)
 	err := p.Probe(ctx, some, func(k int, o Observation, err error) {
-		r.Results[todo[k]] = Judge(some[k], o, err)
+		i := todo[k]
+		r.Results[i] = Judge(r.Results[i].Check, o, err)
 		made[k] = true
 		if done++; progress != nil {
-			progress(done, len(checks))
+			progress(done, len(r.Results))
 		}
 	})
 	if err == nil {
@@ -87,7 +92,8 @@ func (r *Report) look(ctx context.Context, p Prober, checks []Check, todo []int,
 	}
 	for k := range made {
 		if !made[k] {
-			r.Results[todo[k]] = Judge(some[k], Observation{}, err)
+			i := todo[k]
+			r.Results[i] = Judge(r.Results[i].Check, Observation{}, err)
 		}
 	}
 }

@@ -59,8 +59,8 @@ func TestFalseAlarmsByCalculation(t *testing.T) {
 
 // drawn is what a service shows that chooses endpoint i with probability
 // weights[i].
-func drawn(r *rand.Rand, weights []float64, tries int) (Check, Observation, error) {
-	c := Check{Kind: TCP, From: &End{Name: "node-a", NS: "duo.node-a"}, To: &End{Name: "svc default/web:80", Kind: labs.RefService}, Want: labs.Reachable,
+func drawn(r *rand.Rand, weights []float64, tries int) (*Check, Observation, error) {
+	c := &Check{Kind: TCP, From: &End{Name: "node-a", NS: "duo.node-a"}, To: &End{Name: "svc default/web:80", Kind: labs.RefService}, Want: labs.Reachable,
 		Addr: netip.MustParseAddr("10.96.0.1"), Port: 80, More: &More{Sample: &Sample{Aim: Balance, Tries: tries, Alarm: FalseAlarms / 30}}}
 	times := make([]int, len(weights))
 	for range tries {

@@ -46,7 +46,7 @@ func (s Suite) Well() int {
 // that was not taken down as it should is a failure of that too.
 func (r Report) Raised(pos labs.Pos, err error) Report {
 	res := Result{
-		Check:   Check{Group: Up, Kind: Raise, From: &End{Name: r.Lab, Pos: pos}, Want: labs.Reachable},
+		Check:   &Check{Group: Up, Kind: Raise, From: &End{Name: r.Lab, Pos: pos}, Want: labs.Reachable},
 		Verdict: Pass,
 	}
 	if err != nil {

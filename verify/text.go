@@ -106,7 +106,7 @@ func writeExplanations(out *bufio.Writer, r Report) {
 
 // fails says how many checks fail by a fault, and which is the first.
 func (r *Report) fails(e *Explanation) string {
-	first := r.call(&r.Results[e.Checks[0]].Check)
+	first := r.call(r.Results[e.Checks[0]].Check)
 	if len(e.Checks) == 1 {
 		return first
 	}
@@ -136,10 +136,10 @@ func (r *Report) writeCauses(out *bufio.Writer, results []Result, told func(i in
 		first := c.results[0]
 		reason := strings.ReplaceAll(first.Reason, "\n", "\n      ")
 		if c.name == "" {
-			fmt.Fprintf(out, "  %s\n      %s\n", r.call(&first.Check), reason)
+			fmt.Fprintf(out, "  %s\n      %s\n", r.call(first.Check), reason)
 			continue
 		}
-		fmt.Fprintf(out, "  %s: all %d checks, the first is\n      %s\n      %s\n", c.name, len(c.results), r.call(&first.Check), reason)
+		fmt.Fprintf(out, "  %s: all %d checks, the first is\n      %s\n      %s\n", c.name, len(c.results), r.call(first.Check), reason)
 	}
 }
 
@@ -169,7 +169,7 @@ func writeMatrix(out *bufio.Writer, results []Result) {
 		}
 	}
 	for i := range results {
-		c := &results[i].Check
+		c := results[i].Check
 		if c.Group != Pods && c.Group != Nodes && c.Group != External {
 			return
 		}

@@ -152,7 +152,7 @@ func runVerify(ctx context.Context, sys system, lab *labs.Lab, out output, opts 
 // withLimits does f, with the host's limits raised if that was asked for.
 func withLimits(lab *labs.Lab, raise bool, f func() error) error {
 	if len(lab.Pods) > manyPods {
-		debug.SetGCPercent(100) // a million checks are worth collecting what is not needed
+		debug.SetGCPercent(30) // a million checks are worth collecting what is not needed
 	}
 	if !raise {
 		return f()

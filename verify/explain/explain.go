@@ -144,7 +144,7 @@ func (e *explainer) onPaper(failed []int) (rest []int) {
 	byClass := map[class]int{}
 	as := map[int][]*finding{}
 	for _, i := range failed {
-		c := &e.report.Results[i].Check
+		c := e.report.Results[i].Check
 		k := classOf(c)
 		if first, ok := byClass[k]; ok && len(failed) > mostExact {
 			for _, f := range as[first] {
@@ -168,7 +168,7 @@ func (e *explainer) onPaper(failed []int) (rest []int) {
 // them.
 func (e *explainer) blame(i int) []*finding {
 	r := &e.report.Results[i]
-	c := &r.Check
+	c := r.Check
 	var list []*finding
 	add := func(f *fault, line string, q *trace.Question) {
 		n := e.finding(f, line)

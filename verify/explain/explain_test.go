@@ -47,7 +47,7 @@ func broken(t *testing.T, fails func(*verify.Check) bool, lacks func(provision.O
 	}
 	r := verify.Report{Lab: lab.Name}
 	for _, c := range verify.Checks(lab) {
-		res := verify.Result{Check: c, Verdict: verify.Pass}
+		res := verify.Result{Check: &c, Verdict: verify.Pass}
 		if fails(&c) {
 			res.Verdict, res.Reason, res.Seen = verify.Fail, "no answer", "no answer"
 		}
@@ -118,7 +118,7 @@ func TestUnrelatedDriftIsNotBlamed(t *testing.T) {
 	if !errors.Is(err, errBlind) {
 		t.Errorf("nobody could look, and the error is %v", err)
 	}
-	if len(open) != 1 || !onlyNear(&r.Results[open[0]].Check) {
+	if len(open) != 1 || !onlyNear(r.Results[open[0]].Check) {
 		t.Errorf("unexplained: %v", open)
 	}
 	for _, e := range r.Explanations {
@@ -160,13 +160,13 @@ func TestPromisesAgainstTheirOwnFile(t *testing.T) {
 		}
 		r := verify.Report{Lab: lab.Name, File: "lab.yaml"}
 		for _, c := range verify.Checks(lab) {
-			res := verify.Result{Check: c, Verdict: verify.Pass}
+			res := verify.Result{Check: &c, Verdict: verify.Pass}
 			if c.Group == verify.Lab {
 				outcome := labs.Timeout
 				if tt.answered {
 					outcome = labs.Reachable
 				}
-				res = verify.Judge(c, verify.Observation{Outcome: outcome}, nil)
+				res = verify.Judge(&c, verify.Observation{Outcome: outcome}, nil)
 			}
 			r.Results = append(r.Results, res)
 		}

@@ -76,11 +76,11 @@ func (e *explainer) share(rest []int, n *finding) []int {
 // one: its packets meet what was found.
 func (e *explainer) alike(n *finding, first, r *verify.Result) bool {
 	if n.fault == nil && n.at == "" {
-		a, b := &r.Check, &first.Check
+		a, b := r.Check, first.Check
 		return r.Seen == first.Seen && (a.To != nil && a.To == b.To || a.From == b.From && a.To == nil && b.To == nil)
 	}
 	t := newTouched()
-	for _, q := range e.questions(&r.Check) {
+	for _, q := range e.questions(r.Check) {
 		t.add(e.good.Ways(q))
 	}
 	if len(n.taken) > 0 {
@@ -89,7 +89,7 @@ func (e *explainer) alike(n *finding, first, r *verify.Result) bool {
 	if n.fault != nil {
 		return t.meets(n.fault)
 	}
-	return t.spaces[n.at] && (n.proto == "" || n.proto == protoOfKind(&r.Check) || n.tellsOf(&r.Check))
+	return t.spaces[n.at] && (n.proto == "" || n.proto == protoOfKind(r.Check) || n.tellsOf(r.Check))
 }
 
 // tellsOf reports whether n concerns the ICMP that tells of a refusal which a
@@ -114,7 +114,7 @@ func protoOfKind(c *verify.Check) trace.Proto {
 // look sends a packet of a check and looks for what ends it; nil if nothing is
 // found.
 func (e *explainer) look(ctx context.Context, i int) (*finding, error) {
-	c := &e.report.Results[i].Check
+	c := e.report.Results[i].Check
 	questions := e.questions(c)
 	if e.eyes == nil || len(questions) == 0 {
 		return nil, nil
@@ -346,7 +346,7 @@ func (e *explainer) people(rest []int) []int {
 	}
 	rest = slices.DeleteFunc(rest, func(i int) bool {
 		r := &e.report.Results[i]
-		c := &r.Check
+		c := r.Check
 		if r.Verdict != verify.Fail {
 			return false
 		}
@@ -402,7 +402,7 @@ func (e *explainer) notRunning(ns string, c Container) *finding {
 // run, "" if it needs nothing there.
 func (e *explainer) failing(i int, down map[string]*finding) string {
 	r := &e.report.Results[i]
-	c := &r.Check
+	c := r.Check
 	if c.Kind != verify.TCP && c.Kind != verify.UDP || r.Verdict != verify.Fail {
 		return ""
 	}

@@ -31,7 +31,7 @@ func (e *explainer) promises(failed []int) (rest []int) {
 // opposite of a promise that stands there; "" if it does not, or leaves to
 // people what becomes of the packet.
 func (e *explainer) contradiction(r *verify.Result) string {
-	c := &r.Check
+	c := r.Check
 	traffic := c.Kind == verify.ICMP || c.Kind == verify.TCP || c.Kind == verify.UDP
 	if c.Group != verify.Lab || !traffic || r.Verdict != verify.Fail || c.More == nil || e.Lab.Network.Mode == labs.ModeNone {
 		return ""

@@ -57,7 +57,7 @@ func (e *explainer) scene(ctx context.Context, ns string) Scene {
 // scenes looks around where a packet came by, nearest to its end first, for what
 // may have ended it; nil if nothing is found.
 func (e *explainer) scenes(ctx context.Context, i int, r *trace.Report, line string) *finding {
-	c := &e.report.Results[i].Check
+	c := e.report.Results[i].Check
 	n := &finding{}
 	if line != "" {
 		n.evidence = []string{line}
@@ -102,7 +102,7 @@ func (e *explainer) stopped(ctx context.Context, c *verify.Check, r *trace.Repor
 // does; nil if that is not so.
 func (e *explainer) unheard(ctx context.Context, i int, r *trace.Report, n *finding) *finding {
 	end := r.Trace.There.End
-	c := &e.report.Results[i].Check
+	c := e.report.Results[i].Check
 	if r.Trace.Result.State != trace.Refused || end.Kind != trace.Delivered || c.Want != labs.Reachable || len(r.Trace.There.Hops) == 0 {
 		return nil
 	}

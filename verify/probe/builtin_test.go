@@ -252,7 +252,7 @@ func TestPrivilegedSamples(t *testing.T) {
 		check(verify.Affinity, verify.TCP, "10.96.0.1", 60), check(verify.Balance, verify.UDP, "10.96.0.2", 100),
 	}
 	for i, o := range n.probe(checks...) {
-		r := verify.Judge(checks[i], o, nil)
+		r := verify.Judge(&checks[i], o, nil)
 		want := []verify.Verdict{verify.Pass, verify.Pass, verify.Fail, ""}[i]
 		if want != "" && r.Verdict != want {
 			t.Errorf("sample %d: %s %q: %+v", i, r.Verdict, r.Reason, o.Hits)
@@ -268,7 +268,7 @@ func TestPrivilegedSamples(t *testing.T) {
 	// One endpoint gets everything.
 	n.in(n.node, "iptables -t nat -I PREROUTING -d 10.96.0.1 -p tcp --dport 80 -j DNAT --to 10.9.9.2:8080")
 	o := n.probe(checks[0])[0]
-	if r := verify.Judge(checks[0], o, nil); r.Verdict != verify.Fail || !strings.Contains(r.Reason, "never answered in 200 requests") {
+	if r := verify.Judge(&checks[0], o, nil); r.Verdict != verify.Fail || !strings.Contains(r.Reason, "never answered in 200 requests") {
 		t.Errorf("a missing endpoint: %s %q", r.Verdict, r.Reason)
 	}
 }

@@ -113,6 +113,19 @@ func (e *echoes) finish(p *echo) {
 // ping makes ICMP checks. It calls settled when each was tried once. If brief
 // it returns those that were not answered soon, and does not report them.
 func (r *run) ping(e *echoes, tasks []task, brief bool, settled func(), done reporter) (late []task) {
+	for brief && len(tasks) > mostUnderWay {
+		late = append(late, r.pingSome(e, tasks[:mostUnderWay], true, func() {}, done)...)
+		tasks = tasks[mostUnderWay:]
+	}
+	return append(late, r.pingSome(e, tasks, brief, settled, done)...)
+}
+
+// mostUnderWay is how many pings are under way at most where none is waited for
+// long: what is known of one takes half a kilobyte.
+const mostUnderWay = 64 * window
+
+// pingSome is ping for as many as there is memory for.
+func (r *run) pingSome(e *echoes, tasks []task, brief bool, settled func(), done reporter) (late []task) {
 	list := make([]*echo, len(tasks))
 	for k, t := range tasks {
 		list[k] = &echo{task: t, from: r.spaces[t.check.From.NS], to: t.check.Addr, wait: t.check.Wait}

@@ -20,10 +20,10 @@ const (
 
 // placed is a check and where it belongs in the order of checks.
 type placed struct {
-	check    int
-	far      int // 0: both ends are on one bridge
-	host     int // that bridge's node
-	row, col int // tiles
+	check    int32
+	far      int32 // 0: both ends are on one bridge
+	host     int32 // that bridge's node
+	row, col int32 // tiles
 }
 
 // byTile orders checks by what entries they make.
@@ -84,9 +84,9 @@ func (n *numbers) place(i int, c *verify.Check) placed {
 	toHost, col := n.at(to)
 	if c.From.Host != nil && c.From.Host == to.Host && c.From.Bridged {
 		row, col = row/nearTile, col/nearTile
-		return placed{check: i, host: fromHost, row: min(row, col), col: max(row, col)}
+		return placed{check: int32(i), host: int32(fromHost), row: int32(min(row, col)), col: int32(max(row, col))}
 	}
-	return placed{check: i, far: 1, row: (n.first[fromHost] + row) / tile, col: (n.first[toHost] + col) / tile}
+	return placed{check: int32(i), far: 1, row: int32((n.first[fromHost] + row) / tile), col: int32((n.first[toHost] + col) / tile)}
 }
 
 // learned is an entry that traffic makes: a namespace learns a neighbour.
@@ -135,7 +135,7 @@ func schedule(checks []verify.Check, some []int, budget map[int]int) [][]int {
 		for f, n := range extra {
 			count[f] += n
 		}
-		block = append(block, p.check)
+		block = append(block, int(p.check))
 	}
 	if len(block) > 0 {
 		blocks = append(blocks, block)
