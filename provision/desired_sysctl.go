@@ -45,6 +45,7 @@ func (d *desired) hush(ns string) {
 		return
 	}
 	d.sysctl(ns, "net.ipv6.conf.all.disable_ipv6", "0")
+	d.sysctl(ns, "net.ipv6.conf.default.addr_gen_mode", "0") // a lab that had no IPv6 before
 	d.sysctl(ns, "net.ipv6.conf.default.accept_dad", "0")
 	d.sysctl(ns, "net.ipv6.conf.default.accept_ra", "0")
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 
+	"netlab/labs"
 	"netlab/provision"
 )
 
@@ -84,20 +85,18 @@ func decodeAddress(m []byte) (address, bool) {
 }
 
 // ownLinkLocal reports whether the kernel gave d the address a by itself: an
-// fe80::/64 address of its own making (net/ipv6/addrconf.c knows no other
-// length). Where the kernel does not say who made it, it is known by the MAC it
-// was made of.
+// fe80::/64 address of its own making. Where the kernel does not say who made it,
+// it is known by the MAC it was made of.
 func (a address) ownLinkLocal(d device) bool {
-	if !a.prefix.Addr().Is6() || !a.prefix.Addr().IsLinkLocalUnicast() || a.prefix.Bits() != 64 {
+	if !a.prefix.Addr().Is6() || !a.prefix.Addr().IsLinkLocalUnicast() || a.prefix.Bits() != linkLocalBits {
 		return false
 	}
 	return a.proto == protoKernelLocal || a.flags&unix.IFA_F_STABLE_PRIVACY != 0 ||
-		(a.proto == 0 && a.prefix.Addr() == eui64(d))
+		(a.proto == 0 && a.prefix.Addr() == eui64(d.mac))
 }
 
-// eui64 returns the link-local address that is made of d's MAC.
-func eui64(d device) netip.Addr {
-	m := d.mac
+// eui64 returns the link-local address that is made of a MAC.
+func eui64(m labs.MAC) netip.Addr {
 	return netip.AddrFrom16([16]byte{0xfe, 0x80, 0, 0, 0, 0, 0, 0, m[0] ^ 2, m[1], m[2], 0xff, 0xfe, m[3], m[4], m[5]})
 }
 

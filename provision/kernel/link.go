@@ -92,6 +92,9 @@ func doBridge(sp *space, s provision.Step, b provision.Bridge) error {
 	if err := changeDevice(sp, b.Name, b.Up, macAttr(b.MAC), mtuAttr(b.MTU), bridgeInfo(b, extra)); err != nil {
 		return err
 	}
+	if err := restoreLinkLocal(sp, b.Name, extra, b.MAC); err != nil {
+		return err
+	}
 	if old, ok := s.Old.(provision.Bridge); ok && b.Up && !b.STP && (old.STP || old.Extra != "") {
 		return wakePorts(sp, b.Name)
 	}
@@ -172,7 +175,10 @@ func doVXLAN(sp *space, s provision.Step, x provision.VXLAN) error {
 				return err
 			}
 		}
-		return changeDevice(sp, x.Name, x.Up, macAttr(x.MAC), mtuAttr(x.MTU))
+		if err := changeDevice(sp, x.Name, x.Up, macAttr(x.MAC), mtuAttr(x.MTU)); err != nil {
+			return err
+		}
+		return restoreLinkLocal(sp, x.Name, old.Extra, x.MAC)
 	}
 	return sp.withIndex(x.Dev, func(dev int) error {
 		err := createDevice(sp, x.Name, ifinfo(0, x.Up), macAttr(x.MAC), mtuAttr(x.MTU), vxlanInfo(x, dev))

@@ -9,7 +9,6 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -245,26 +244,21 @@ func (h *Host) glance(sp *space, v *view) error {
 
 // read collects all that rtnetlink tells. The namespace itself comes first.
 func (v *view) read(c *conn, w wish) error {
-	addrs, err := addresses(c)
+	addrs, own, others, err := v.settled(c, w)
 	if err != nil {
-		return fmt.Errorf("list addresses: %w", err)
+		return err
 	}
 	rules, err := allRules(c)
 	if err != nil {
 		return fmt.Errorf("list rules: %w", err)
 	}
-	names := make(map[int]string, len(v.devices))
 	byIndex := make(map[int]device, len(v.devices))
 	for _, d := range v.devices {
-		names[d.index], byIndex[d.index] = d.name, d
+		byIndex[d.index] = d
 	}
 	v.objects = append(v.objects, provision.Namespace{}) // the first; see below
 	for _, r := range addedRules(v.name, rules) {
 		v.objects = append(v.objects, r)
-	}
-	own, others, err := v.settledRoutes(c, names, byIndex, addrs)
-	if err != nil {
-		return fmt.Errorf("list routes: %w", err)
 	}
 	v.objects[0] = provision.Namespace{
 		Name: v.name, Mark: v.byName["lo"].alias,
@@ -300,31 +294,6 @@ func (v *view) read(c *conn, w wish) error {
 		}
 	}
 	return v.readSwitches(c, w, byIndex)
-}
-
-// The kernel makes the local route of an IPv6 address a moment after the address.
-const (
-	routeWait  = 10 * time.Millisecond
-	routeTries = 20
-)
-
-// settledRoutes lists the kernel's own routes and the others, when those of IPv6
-// addresses have had time to come.
-func (v *view) settledRoutes(c *conn, names map[int]string, byIndex map[int]device, addrs []address) (own ownRoutes, others routeEntries, err error) {
-	for try := 0; ; try++ {
-		entries, err := routes(c, names)
-		if err != nil {
-			return nil, nil, err
-		}
-		own, others = entries.split(addrs)
-		late := slices.ContainsFunc(addrs, func(a address) bool {
-			return a.prefix.Addr().Is6() && own.missing(a, byIndex[a.link]) != ""
-		})
-		if !late || try == routeTries {
-			return own, others, nil
-		}
-		time.Sleep(routeWait) //nolint:forbidigo // the kernel tells nobody when it is done; see routeTries
-	}
 }
 
 // readSwitches collects ports and forwarding databases.

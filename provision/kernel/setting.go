@@ -122,9 +122,12 @@ func (d *device) decodePort(kind uint16, v []byte) {
 	}
 }
 
-// operUp is the operational state of a device whose cable is connected
-// (IF_OPER_UP in include/uapi/linux/if.h).
-const operUp = 6
+// Operational states of a device: nobody keeps it, and its cable is connected
+// (IF_OPER_UNKNOWN and IF_OPER_UP in include/uapi/linux/if.h).
+const (
+	operUnknown = 0
+	operUp      = 6
+)
 
 // portExtras says what people changed of d as a port of bridge. The state of a
 // port is the kernel's while its device or the bridge is down, and STP's where

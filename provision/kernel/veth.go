@@ -127,6 +127,9 @@ func setEnd(sp *space, old, e provision.End) error {
 	if err := changeDevice(sp, e.Name, e.Up, macAttr(e.MAC), mtuAttr(e.MTU)); err != nil {
 		return fmt.Errorf("set %s/%s: %w", e.NS, e.Name, err)
 	}
+	if err := restoreLinkLocal(sp, e.Name, old.Extra, e.MAC); err != nil {
+		return fmt.Errorf("set %s/%s: %w", e.NS, e.Name, err)
+	}
 	return nil
 }
 

@@ -127,6 +127,7 @@ const (
 type deviceConf struct {
 	forwarding4, forwarding6 string
 	ipv6                     bool              // spoken, as far as the interface is concerned
+	silent6                  bool              // it gets no link-local address
 	others, others6          map[string]string // those that are not harmless, by the last part of their name
 }
 
@@ -134,6 +135,13 @@ type deviceConf struct {
 const (
 	iflaInetConf  = 1
 	iflaInet6Conf = 2
+)
+
+// Ways in which the kernel makes link-local addresses
+// (include/uapi/linux/if_link.h).
+const (
+	genEUI64 = 0
+	genNone  = 1
 )
 
 func (c *deviceConf) decode(spec []byte) {
@@ -153,6 +161,8 @@ func (c *deviceConf) decode(spec []byte) {
 						c.others[name] = strconv.Itoa(int(int32(value)))
 					}
 				}
+			case family == unix.AF_INET6 && kind == unix.IFLA_INET6_ADDR_GEN_MODE && len(list) > 0:
+				c.silent6 = list[0] == genNone
 			case family == unix.AF_INET6 && kind == iflaInet6Conf && len(list) >= 4*(conf6Forwarding+1):
 				c.ipv6 = len(list) >= 4*(conf6Disable+1) && u32(list[4*conf6Disable:]) == 0
 				c.forwarding6 = strconv.Itoa(int(u32(list[4*conf6Forwarding:])))

@@ -15,6 +15,7 @@ type wish struct {
 	rulesets map[string]bool               // namespaces with any
 	claimed  map[provision.Key]bool        // what the wanted objects are called
 	links    map[string][]string           // names of wanted interfaces, by namespace
+	ipv6     map[link]bool                 // interfaces that are to have an address of IPv6
 	homes    map[netip.Addr][]labs.MAC     // by address: see homes
 	veths    []provision.Veth
 	far      map[string][]string // namespace -> those to which it has cables, by their first ends
@@ -22,10 +23,14 @@ type wish struct {
 	brief    bool                // what is not wanted need not be told apart
 }
 
+// link is an interface of a namespace, by their names.
+type link struct{ ns, name string }
+
 func newWish(want provision.State) wish {
 	w := wish{
 		state: want, sysctls: map[string][]provision.Sysctl{}, rulesets: map[string]bool{}, far: map[string][]string{},
 		claimed: map[provision.Key]bool{}, homes: homes(want), links: map[string][]string{},
+		ipv6: map[link]bool{},
 	}
 	for o := range want.All() {
 		for _, k := range o.Claims() {
@@ -35,6 +40,10 @@ func newWish(want provision.State) wish {
 			}
 		}
 		switch o := o.(type) {
+		case provision.Addr:
+			if o.Prefix.Addr().Is6() {
+				w.ipv6[link{o.NS, o.Dev}] = true
+			}
 		case provision.Sysctl:
 			w.sysctls[o.NS] = append(w.sysctls[o.NS], o)
 		case provision.Ruleset:
