@@ -282,21 +282,25 @@ func (s *supervisor) write(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		}
-		if !s.ours() {
-			continue // the directory is being removed
-		}
 		began := time.Now()
-		if err := s.save(); err != nil {
+		if err := s.save(); err != nil && !errors.Is(err, errNotOurs) {
 			fmt.Fprintf(s.Log, "%s write the state: %v\n", stamp(), err)
 		}
 		pace(ctx, time.Since(began))
 	}
 }
 
+// errNotOurs says that the lab's directory is removed, or another supervisor's
+// already.
+var errNotOurs = errors.New("the lab is gone")
+
 // save writes the state file as of now.
 func (s *supervisor) save() error {
 	s.saving.Lock()
 	defer s.saving.Unlock()
+	if !s.ours() {
+		return errNotOurs
+	}
 	return s.board.get().save(s.Dir)
 }
 
@@ -312,7 +316,11 @@ func (s *supervisor) endpoints(ctx context.Context) {
 			return
 		}
 		// The rules are made from what stands in the file.
-		if err := s.save(); err == nil {
+		err := s.save()
+		if errors.Is(err, errNotOurs) {
+			continue // all ends presently
+		}
+		if err == nil {
 			err = s.Endpoints(ctx)
 			if err == nil || ctx.Err() != nil {
 				continue
