@@ -63,6 +63,8 @@ for pkg in "$@"; do
     [ ! -d "$pkg/testdata" ] || cp -a "$pkg/testdata" "$root/tests/$pkg"
     echo "$pkg" >>"$root/tests/packages"
 done
+# Tests look at files of other packages, too.
+for f in labs/*.yaml provision/*.go; do install -D -m 644 "$f" "$root/tests/$f"; done
 echo "${RUN:-^Test(Privileged|Script)}" >"$root/tests/run"
 echo "${SKIP:-^$}" >"$root/tests/skip"
 echo "$minutes" >"$root/tests/minutes"
