@@ -199,7 +199,7 @@ func TestPrivilegedTraceEverybody(t *testing.T) {
 				{"laptop", "node-a:30080"}, {"client", "node-b:30080"}, {"client", "pod/web:99/udp"}, {"client", "svc/nobody:80"},
 				{"fabric", "node-a"}, {"client", "bridge/fabric"}, {"client", "10.96.0.99"},
 			} {
-				code, stdout, stderr := netlab(t, "trace", lab.Name, ends[0], ends[1], "--listen", "--wait", "10s")
+				code, stdout, stderr := netlab(t, "trace", lab.Name, ends[0], ends[1], "--listen", "--wait", "300ms")
 				if code != exitOK {
 					t.Errorf("%s → %s: exit code %d\n%s%s", ends[0], ends[1], code, stdout, stderr)
 				}
