@@ -277,10 +277,8 @@ func TestPrivilegedRootlessLabs(t *testing.T) {
 // TestPrivilegedRootlessKilled kills the process that holds a user's labs, and
 // then netlab itself at many moments: the next up makes all of it again.
 func TestPrivilegedRootlessKilled(t *testing.T) {
-	p := someone(t, 3)
-	file, lab := p.lab("two-node")
 	// As in a container whose first process takes no note of what ends, all of
-	// them stay as zombies.
+	// them stay as zombies, until the user is gone.
 	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
 		t.Fatal(err)
 	}
@@ -292,6 +290,8 @@ func TestPrivilegedRootlessKilled(t *testing.T) {
 			}
 		}
 	})
+	p := someone(t, 3)
+	file, lab := p.lab("two-node")
 	p.must(exitOK, "up", file, "-q")
 	was := p.holder()
 	if err := syscall.Kill(was, syscall.SIGKILL); err != nil {
