@@ -92,11 +92,14 @@ func (d device) wrongLinkLocal(addrs []address, own ownRoutes) string {
 		if a.link != d.index || !a.ownLinkLocal(d) {
 			continue
 		}
-		lacks := own.missing(a, d)
-		if lacks == "" {
+		switch lacks := own.missing(a, d); {
+		case lacks != "":
+			words = linkLocalAddress + " " + lacks
+		case len(a.extra) > 0:
+			words = linkLocalAddress + " with " + strings.Join(a.extra, " and ")
+		default:
 			return ""
 		}
-		words = linkLocalAddress + " " + lacks
 	}
 	return words
 }
