@@ -67,7 +67,7 @@ func (r ownRoutes) missing(a address, d device) string {
 		return ""
 	}
 	var lacks []string
-	if c, ok := a.connected(); ok && !r[c] && !a.prefix.Addr().IsLoopback() && !a.prefix.IsSingleIP() {
+	if c, ok := a.connected(); ok && !r[c] && !a.prefix.Addr().IsLoopback() && d.index != loIndex {
 		lacks = append(lacks, c.to.String())
 	}
 	if a.prefix.Addr().Is4() && !r[a.itself()] {
