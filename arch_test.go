@@ -47,7 +47,7 @@ var onlyIn = map[string]string{
 	"github.com/vishvananda/netlink/nl": "provision/kernel verify/probe",
 	"github.com/vishvananda/netns":      "none",
 	"golang.org/x/sys/unix":             "provision/kernel provision/netns provision/program provision/runfile provision/runtime trace/capture verify/probe cmd/netlab bench bench/bare",
-	"os/exec":                           "provision/kernel provision/netns labtest cmd/netlab bench bench/bare",
+	"os/exec":                           "provision/kernel provision/kerneltest provision/netns labtest cmd/netlab bench bench/bare",
 	"log":                               "none",
 	"testing":                           "provision/kerneltest labtest",
 }

@@ -6,6 +6,8 @@ import (
 	"netlab/provision/kerneltest"
 )
 
+func TestMain(m *testing.M) { kerneltest.Alone(m) }
+
 func TestPrivilegedContract(t *testing.T) {
 	h := open(t)
 	t.Cleanup(func() {

@@ -18,6 +18,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"netlab/provision/kerneltest"
 	"netlab/provision/netns"
 )
 
@@ -35,7 +36,7 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, netns.Exec(name, os.Args[1:], append(os.Environ(), "NETNS_TEST_EXEC="), os.Getenv("NETNS_TEST_DIR")))
 		os.Exit(125)
 	}
-	os.Exit(m.Run())
+	kerneltest.Alone(m)
 }
 
 // prepare makes the directory of names and puts it back as it was, unless
