@@ -164,7 +164,9 @@ func (s State) Strict(namespaces []string) State {
 }
 
 // Within returns what have becomes if only the given namespaces become what s
-// says, and the far ends of the cables that lead there.
+// says, and the far ends of the cables that lead there. Where routes by way of a
+// gateway hang on such an end, all that decides about routes becomes so as well:
+// the kernel looks for the gateway by the rules and routes that are there.
 func (s State) Within(have State, namespaces []string) State {
 	inside := map[Key]bool{} // names that are in the namespaces, or hang on a cable from there
 	for _, state := range []State{s, have} {
@@ -177,9 +179,35 @@ func (s State) Within(have State, namespaces []string) State {
 			}
 		}
 	}
+	hangs := func(o Object) bool {
+		return slices.ContainsFunc(o.Needs(), func(k Key) bool { return k.Kind == KindLink && inside[k] })
+	}
+	routed := map[string]bool{} // namespaces at far ends that route by way of them
+	for _, o := range s.objects {
+		r, ok := o.(Route)
+		if !ok || !hangs(r) || !slices.ContainsFunc(r.AllHops(), func(h Hop) bool { return h.Via.IsValid() }) {
+			continue
+		}
+		if ns, ok := have.objects[nsKey(r.NS)].(Namespace); ok && ns.Condition == Sound {
+			routed[r.NS] = true
+		}
+	}
 	touched := func(o Object) bool {
-		isInside := func(k Key) bool { return inside[k] }
-		return slices.ContainsFunc(o.Claims(), isInside) || slices.ContainsFunc(o.Needs(), func(k Key) bool { return k.Kind == KindLink && inside[k] })
+		switch o := o.(type) {
+		case Namespace:
+			if routed[o.Name] {
+				return true
+			}
+		case Rule:
+			if routed[o.NS] {
+				return true
+			}
+		case Route:
+			if routed[o.NS] {
+				return true
+			}
+		}
+		return slices.ContainsFunc(o.Claims(), func(k Key) bool { return inside[k] }) || hangs(o)
 	}
 	part := s
 	part.objects = map[Key]Object{}

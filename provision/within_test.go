@@ -2,6 +2,7 @@ package provision
 
 import (
 	"maps"
+	"net/netip"
 	"slices"
 	"testing"
 
@@ -50,5 +51,37 @@ func checkWithin(t *testing.T, have, want State) {
 	}
 	if !slices.ContainsFunc(plan.Steps, func(s Step) bool { return s.Object.Key() == linkKey("l.a", "cni0") }) {
 		t.Errorf("cni0 is not made:\n%v", plan)
+	}
+}
+
+// TestWithinMendsWaysToGateways resets a node while nothing in a pod leads to its
+// gateway: the pod's route hangs on a cable that is made anew, and the kernel
+// would refuse it.
+func TestWithinMendsWaysToGateways(t *testing.T) {
+	lab, diagnostics := labs.Load("lab", []byte("name: l\nnodes: [{name: a}]\npods: [{name: p, node: a}, {name: q, node: a}]\n"))
+	if lab == nil {
+		t.Fatal(diagnostics)
+	}
+	want := Desired(lab)
+	have := State{Lab: lab.Name, objects: maps.Clone(want.objects)}
+	delete(have.objects, linkKey("l.a", "cni0"))
+	for k, o := range have.objects {
+		if slices.ContainsFunc(o.Claims(), func(c Key) bool { return c == linkKey("l.a", "veth-p") }) ||
+			slices.ContainsFunc(o.Needs(), func(n Key) bool { return n == linkKey("l.p", "eth0") }) {
+			delete(have.objects, k)
+		}
+	}
+	ns := have.objects[nsKey("l.p")].(Namespace)
+	ns.Rules = "without 32766"
+	added := Rule{NS: "l.p", Priority: 5}
+	blocked := Route{NS: "l.p", Table: MainTable, To: netip.MustParsePrefix("10.244.1.1/32"), Type: "unreachable"}
+	for _, o := range []Object{ns, added, blocked, Rule{NS: "l.q", Priority: 5}} {
+		have.objects[o.Key()] = o
+	}
+	plan := Diff(have, want.Within(have, []string{"l.a"}))
+	for _, o := range []Object{ns, added, blocked} {
+		if !slices.ContainsFunc(plan.Steps, func(s Step) bool { return s.Object.Key() == o.Key() }) {
+			t.Errorf("%v stays as it is:\n%v", o.Key(), plan)
+		}
 	}
 }

@@ -67,8 +67,18 @@ var watchedDefaults = func() []watchedFile {
 			list = append(list, f)
 		}
 	}
-	return list
+	return append(list, watchedSwitches[1])
 }()
+
+// disableIPv6 is what switches IPv6 off for an interface, under that name.
+const disableIPv6 = "disable_ipv6"
+
+// watchedSwitches are what does so for a namespace and for interfaces that are
+// made later. They are read where an interface says that it is off.
+var watchedSwitches = []watchedFile{
+	{"net.ipv6.conf.all.disable_ipv6", "0", "/proc/sys/net/ipv6/conf/all/disable_ipv6"},
+	{"net.ipv6.conf.default.disable_ipv6", "0", "/proc/sys/net/ipv6/conf/default/disable_ipv6"},
+}
 
 // forwardingOf says what decides whether new interfaces forward, by what decides
 // it for a namespace.
@@ -88,7 +98,7 @@ var watchedConf6 = []struct {
 	at       int
 	name     string
 	harmless uint32
-}{{1, "hop_limit", 64}, {22, "proxy_ndp", 0}}
+}{{1, "hop_limit", 64}, {22, "proxy_ndp", 0}, {conf6Disable, disableIPv6, 0}}
 
 // watchedTracking are how long connections are remembered, in seconds, and what is
 // harmless. They count where rules look at connections: in namespaces for which
@@ -196,6 +206,9 @@ func (h *Host) watch(p *parameters, v *view, w wish, known []provision.Sysctl) (
 	if slices.ContainsFunc(w.links[v.name], func(name string) bool { return v.byName[name].index == 0 }) {
 		files = slices.Concat(files, watchedDefaults)
 	}
+	if slices.ContainsFunc(v.devices, func(d device) bool { return d.conf.others6[disableIPv6] != "" }) {
+		files = slices.Concat(watchedSwitches, slices.DeleteFunc(slices.Clone(files), func(f watchedFile) bool { return slices.Contains(watchedSwitches, f) }))
+	}
 	if w.rulesets[v.name] {
 		files = slices.Concat(files, watchedTracking)
 	}
@@ -213,7 +226,9 @@ func (h *Host) watch(p *parameters, v *view, w wish, known []provision.Sysctl) (
 		}
 	}
 	for _, d := range v.devices {
-		if d.kind != "veth" && !w.claimed[provision.Link{NS: v.name, Name: d.name}.Key()] {
+		if d.index == loIndex { // of the rest it has what the host gives it
+			d.conf = deviceConf{others6: only(d.conf.others6, disableIPv6)}
+		} else if d.kind != "veth" && !w.claimed[provision.Link{NS: v.name, Name: d.name}.Key()] {
 			continue // it goes; the end of a cable may get another name, and keeps them
 		}
 		suspects = append(suspects, d.suspects(v.name, values)...)
@@ -318,16 +333,31 @@ func (d device) suspects(ns string, known map[string]string) []provision.Sysctl 
 	return list
 }
 
-// wantedDefault is what the lab says that new interfaces get, or "".
+// only returns the entry of m that has a key, if there is one.
+func only(m map[string]string, key string) map[string]string {
+	if v, ok := m[key]; ok {
+		return map[string]string{key: v}
+	}
+	return nil
+}
+
+// wantedDefault is what the lab says that new interfaces get, or "" if it does not.
 func wantedDefault(w wish, s provision.Sysctl) string {
+	wanted := func(name string) string {
+		o, ok := w.state.Get(provision.Sysctl{NS: s.NS, Name: name}.Key())
+		if !ok {
+			return ""
+		}
+		return o.(provision.Sysctl).Value
+	}
+	// This one is written to all interfaces and to what new ones get.
+	if all := wanted("net.ipv6.conf.all.disable_ipv6"); all != "" && strings.HasSuffix(s.Name, "."+disableIPv6) {
+		return all
+	}
 	if s.Dev == "" {
 		return ""
 	}
-	o, ok := w.state.Get(provision.Sysctl{NS: s.NS, Name: strings.Replace(s.Name, "."+s.Dev+".", ".default.", 1)}.Key())
-	if !ok {
-		return ""
-	}
-	return o.(provision.Sysctl).Value
+	return wanted(strings.Replace(s.Name, "."+s.Dev+".", ".default.", 1))
 }
 
 // unset returns what a parameter is where no lab sets it, in a namespace whose
