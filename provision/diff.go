@@ -339,7 +339,7 @@ func (d *differ) connect(steps []Step) {
 	addrs := map[device][]int{}    // steps that make addresses
 	waiters := map[string][]int{}  // namespace -> deletes in it
 	namespaces := map[string]int{} // namespace -> its delete
-	defaults := map[string]int{}   // namespace -> the last that says how new devices begin
+	defaults := map[string][]int{} // namespace -> those that say how new devices begin
 	for i, s := range steps {
 		for _, c := range s.Object.Claims() {
 			if s.Op == Delete {
@@ -363,8 +363,8 @@ func (d *differ) connect(steps []Step) {
 				waiters[o.NS] = append(waiters[o.NS], i)
 			}
 		case Sysctl:
-			if s.Op != Delete && strings.Contains(o.Name, ".default.") {
-				defaults[o.NS] = i
+			if strings.Contains(o.Name, ".default.") {
+				defaults[o.NS] = append(defaults[o.NS], i)
 			}
 		case Addr:
 			if s.Op != Delete {
@@ -391,8 +391,8 @@ func (d *differ) connect(steps []Step) {
 				if j, ok := namespaces[c.NS]; ok {
 					after = append(after, j)
 				}
-				if j, ok := defaults[c.NS]; ok && c.Kind == KindLink && s.Op == Create {
-					after = append(after, j)
+				if c.Kind == KindLink && s.Op == Create {
+					after = append(after, defaults[c.NS]...)
 				}
 			}
 			if _, ok := s.Object.(Supervisor); ok { // what it runs needs all the rest

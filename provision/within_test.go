@@ -85,3 +85,31 @@ func TestWithinMendsWaysToGateways(t *testing.T) {
 		}
 	}
 }
+
+// TestLinksWaitForWhatTheyBeginWith makes a cable into a namespace in which
+// somebody changed what new interfaces get.
+func TestLinksWaitForWhatTheyBeginWith(t *testing.T) {
+	lab, diagnostics := labs.Load("lab", []byte("name: l\nnodes: [{name: a}]\npods: [{name: p, node: a}]\n"))
+	if lab == nil {
+		t.Fatal(diagnostics)
+	}
+	want := Desired(lab)
+	have := State{Lab: lab.Name, objects: maps.Clone(want.objects)}
+	delete(have.objects, linkKey("l.p", "eth0"))
+	wrong := []Key{}
+	for _, name := range []string{"net.ipv4.conf.default.arp_ignore", "net.ipv4.conf.default.arp_filter"} {
+		s := Sysctl{NS: "l.a", Name: name, Value: "1", Unset: "0"}
+		have.objects[s.Key()] = s
+		wrong = append(wrong, s.Key())
+	}
+	steps := Diff(have, want).Steps
+	i := slices.IndexFunc(steps, func(s Step) bool { return s.Op == Create && s.Object.Key() == linkKey("l.p", "eth0") })
+	if i < 0 {
+		t.Fatal("no link is made")
+	}
+	for _, k := range wrong {
+		if !slices.ContainsFunc(steps[i].After, func(j int) bool { return steps[j].Object.Key() == k }) {
+			t.Errorf("%v does not wait for %v:\n%v", steps[i], k, Plan{Steps: steps})
+		}
+	}
+}
