@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	goruntime "runtime"
 	"runtime/debug"
 	"syscall"
 
@@ -35,6 +36,11 @@ func main() {
 		os.Exit(code)
 	}
 	debug.SetGCPercent(collectLater)
+	if os.Getenv("GOMAXPROCS") == "" {
+		// A thread that talks to the kernel keeps its share of the scheduler: one for
+		// the rest, so that programs are started while namespaces are made.
+		goruntime.GOMAXPROCS(goruntime.GOMAXPROCS(0) + 1)
+	}
 	sys, err := realSystem()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)

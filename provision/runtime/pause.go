@@ -187,6 +187,13 @@ func pauses() ([]pause, error) {
 // Pauses returns the pause processes of the lab that dir belongs to, what is
 // left of those that ended, and by namespace who those are that run.
 func Pauses(dir Dir, lab string) ([]provision.Pause, map[string]Identity, error) {
+	remains, err := os.ReadDir(filepath.Join(string(dir), "ns"))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, nil, err
+	}
+	if names, err := netns.List(lab + "."); err == nil && len(names)+len(remains) == 0 {
+		return nil, nil, nil // nothing could be a witness
+	}
 	all, err := pauses()
 	if err != nil {
 		return nil, nil, err
@@ -206,10 +213,6 @@ func Pauses(dir Dir, lab string) ([]provision.Pause, map[string]Identity, error)
 			process[p.ns] = provision.Astray
 			delete(who, p.ns)
 		}
-	}
-	remains, err := os.ReadDir(filepath.Join(string(dir), "ns"))
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, nil, err
 	}
 	for _, e := range remains {
 		ns := strings.TrimSuffix(strings.TrimSuffix(e.Name(), ".ipc"), ".uts")
