@@ -24,7 +24,7 @@ import (
 //	<lab>/dns.json   the names that the lab's DNS server knows
 //	<lab>/etc/       what /etc/netns/<namespace> leads to: hosts, resolv.conf
 //	<lab>/etc.<ns>/  the same for pods of another Kubernetes namespace than default
-//	<lab>/witness/   a symlink a namespace, <namespace> -> <inode>-<cookie>-<boot>
+//	<lab>/witness/   a symlink a namespace, <namespace>@<inode>-<cookie> -> <boot>
 //	<lab>/host       there if the lab has an uplink
 //	.forwarding/     which labs need the host to forward
 //	.made            which directories of the host netlab made, to be removed again

@@ -45,7 +45,9 @@ type Host struct {
 
 	pauses map[string]runtime.Identity // of pods, as they were seen or started last; guarded by mu
 
-	vouched map[string]mountID // namespaces that are ours; guarded by mu
+	vouched map[string]vouched // namespaces that are ours; guarded by mu
+
+	etcLinks map[string]string // a link in /etc/netns, by where it leads to; guarded by mu
 
 	misled []misled // what the last Observe saw; guarded by mu
 
@@ -73,7 +75,7 @@ func Open(opts Options) (*Host, error) {
 		return nil, err
 	}
 	pool := netns.NewPool(netns.Threads() + spareThreads)
-	return &Host{dir: dir, program: opts.Program, pool: pool, spaces: newSpaces(pool), visits: make(chan struct{}, netns.Threads()), vouched: map[string]mountID{}, prepared: map[string]bool{}, pauses: map[string]runtime.Identity{}}, nil
+	return &Host{dir: dir, program: opts.Program, pool: pool, spaces: newSpaces(pool), visits: make(chan struct{}, netns.Threads()), vouched: map[string]vouched{}, etcLinks: map[string]string{}, prepared: map[string]bool{}, pauses: map[string]runtime.Identity{}}, nil
 }
 
 // Close lets go of everything. h must not be used any more.

@@ -16,15 +16,29 @@ import (
 )
 
 // linkNames makes /etc/netns/<ns> lead to etc, where the lab's hosts file is.
-// It never follows nor replaces what is there and not ours.
-func linkNames(ns, etc string) error {
+// It never follows nor replaces what is there and not ours. All that lead there
+// are names of one symlink.
+func (h *Host) linkNames(ns, etc string) error {
 	path := filepath.Join(netns.EtcDir, ns)
-	err := os.Symlink(etc, path)
+	h.mu.Lock()
+	model := h.etcLinks[etc]
+	h.mu.Unlock()
+	err := fs.ErrNotExist
+	if model != "" {
+		err = linkAs(model, etc, path)
+	}
 	if errors.Is(err, fs.ErrNotExist) {
-		if err := os.MkdirAll(netns.EtcDir, 0o755); err != nil {
-			return err
+		if err = os.Symlink(etc, path); errors.Is(err, fs.ErrNotExist) {
+			if err := os.MkdirAll(netns.EtcDir, 0o755); err != nil {
+				return err
+			}
+			err = os.Symlink(etc, path)
 		}
-		err = os.Symlink(etc, path)
+		if err == nil {
+			h.mu.Lock()
+			h.etcLinks[etc] = path
+			h.mu.Unlock()
+		}
 	}
 	if !errors.Is(err, fs.ErrExist) || namesLinked(ns, etc) {
 		return ignoreExist(err)

@@ -95,7 +95,7 @@ func (h *Host) recordNamespace(n provision.Namespace, id identity) error {
 	if !n.Names {
 		return unlinkNames(n.Name, h.dir.etcOf(n.Name))
 	}
-	return linkNames(n.Name, h.dir.etcOf(n.Name))
+	return h.linkNames(n.Name, h.dir.etcOf(n.Name))
 }
 
 // repairNamespace brings back what every namespace has from the start.
@@ -176,9 +176,10 @@ func (h *Host) deleteNamespace(n provision.Namespace) error {
 		} else if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("%s %w and was not made by netlab", path, netns.ErrNoNamespace)
 		}
-		return h.unrecordNamespace(n.Name)
+		return h.unrecordNamespace(n.Name, identity{})
 	}
-	if !h.isVouched(n.Name) {
+	id, ok := h.identityVouched(n.Name)
+	if !ok {
 		ours, err := h.isOurs(n.Name)
 		if err != nil {
 			return err
@@ -186,20 +187,21 @@ func (h *Host) deleteNamespace(n provision.Namespace) error {
 		if !ours {
 			return fmt.Errorf("%s is not netlab's", n.Name)
 		}
+		id = h.identity(n.Name)
 	}
 	h.spaces.forget(n.Name)
 	if err := netns.Delete(n.Name); err != nil {
 		return err
 	}
-	return h.unrecordNamespace(n.Name)
+	return h.unrecordNamespace(n.Name, id)
 }
 
-func (h *Host) unrecordNamespace(name string) error {
+func (h *Host) unrecordNamespace(name string, id identity) error {
 	h.spaces.forget(name)
 	if err := unlinkNames(name, h.dir.etcOf(name)); err != nil {
 		return err
 	}
-	return h.dir.unwitness(name)
+	return h.dir.unwitness(name, id)
 }
 
 // isOurs reports whether the mark or the witness says that the namespace called

@@ -29,6 +29,12 @@ func mountOf(name string) (mountID, bool) {
 	return mountID{st.Mnt_id, st.Ino}, true
 }
 
+// vouched is a namespace that was found to be ours.
+type vouched struct {
+	mount mountID
+	id    identity
+}
+
 // vouch remembers that what has the name of sp was found to be ours.
 func (h *Host) vouch(sp *space) {
 	if sp.mount == (mountID{}) {
@@ -36,18 +42,18 @@ func (h *Host) vouch(sp *space) {
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.vouched[sp.name] = sp.mount
+	h.vouched[sp.name] = vouched{sp.mount, identity{sp.inode, sp.cookie}}
 }
 
-// isVouched reports whether what has the name is still what was found to be
-// ours.
-func (h *Host) isVouched(name string) bool {
+// identityVouched returns the identity of what has the name if that is still what
+// was found to be ours.
+func (h *Host) identityVouched(name string) (id identity, ok bool) {
 	h.mu.Lock()
 	was, ok := h.vouched[name]
 	h.mu.Unlock()
 	if !ok {
-		return false
+		return identity{}, false
 	}
 	is, known := mountOf(name)
-	return known && is == was
+	return was.id, known && is == was.mount
 }

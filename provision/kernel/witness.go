@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strconv"
 
+	"golang.org/x/sys/unix"
+
 	"netlab/provision/runtime"
 )
 
@@ -22,27 +24,23 @@ func (d runDir) witnesses(lab string) string { return filepath.Join(d.lab(lab), 
 // got the same inode.
 type identity struct{ inode, cookie uint64 }
 
-// testimony is what a witness says of a namespace.
-func (d runDir) testimony(id identity) string {
-	return strconv.FormatUint(id.inode, 10) + "-" + strconv.FormatUint(id.cookie, 10) + "-" + d.boot
-}
-
-// witness writes down that netlab made the namespace called name. It is a
-// symlink because that is there as a whole or not at all.
+// witness writes down that netlab made the namespace called name: a name of a
+// symlink to what the present boot is known by. It is there as a whole or not at
+// all, and it needs no inode of its own.
 func (d runDir) witness(name string, id identity) error {
 	if id == (identity{}) {
 		return nil
 	}
-	path := d.witnessPath(name)
+	lab := labOf(name)
+	model, path := filepath.Join(d.witnesses(lab), "boot"), d.witnessPath(name, id)
 	for range 2 {
-		err := os.Symlink(d.testimony(id), path)
+		err := linkAs(model, d.boot, path)
 		switch {
-		case err == nil:
-			return nil
 		case errors.Is(err, fs.ErrNotExist):
-			if err := d.make(labOf(name)); err != nil {
+			if err := d.make(lab); err != nil {
 				return err
 			}
+			_ = os.Symlink(d.boot, model) // or each name gets an inode of its own
 		case errors.Is(err, fs.ErrExist):
 			if d.confirms(name, id) {
 				return nil
@@ -54,23 +52,45 @@ func (d runDir) witness(name string, id identity) error {
 			return err
 		}
 	}
-	return os.Symlink(d.testimony(id), path)
+	return linkAs(model, d.boot, path)
 }
 
 // confirms reports whether there is a witness that the namespace called name is
 // the one with that identity.
 func (d runDir) confirms(name string, id identity) bool {
-	target, err := os.Readlink(d.witnessPath(name))
-	return err == nil && target == d.testimony(id)
+	boot, err := os.Readlink(d.witnessPath(name, id))
+	return err == nil && boot == d.boot
 }
 
-func (d runDir) unwitness(name string) error {
-	if err := os.Remove(d.witnessPath(name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+// unwitness removes what [runDir.witness] made. What is left of a namespace that
+// somebody deleted by hand goes with the lab: no other gets its cookie.
+func (d runDir) unwitness(name string, id identity) error {
+	if err := os.Remove(d.witnessPath(name, id)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	return nil
 }
 
-func (d runDir) witnessPath(name string) string {
-	return filepath.Join(d.witnesses(labOf(name)), name)
+func (d runDir) witnessPath(name string, id identity) string {
+	return filepath.Join(d.witnesses(labOf(name)), name+"@"+strconv.FormatUint(id.inode, 10)+"-"+strconv.FormatUint(id.cookie, 10))
+}
+
+// linkAs makes path a symlink to target, as one more name of model if that is one:
+// a file system that has just removed many inodes looks for a new one at length.
+// The error is [fs.ErrExist] if there is something, and [fs.ErrNotExist] if the
+// directory or model is missing.
+func linkAs(model, target, path string) error {
+	err := unix.Link(model, path)
+	switch {
+	case err == nil:
+		if got, err := os.Readlink(path); err == nil && got == target {
+			return nil
+		}
+		if err := os.Remove(path); err != nil { // model is somebody else's
+			return err
+		}
+	case errors.Is(err, fs.ErrExist), errors.Is(err, fs.ErrNotExist):
+		return &fs.PathError{Op: "link", Path: path, Err: err}
+	}
+	return os.Symlink(target, path) // not all file systems can do that
 }

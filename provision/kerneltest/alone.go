@@ -25,7 +25,7 @@ func Alone(m *testing.M) {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
-	const prepare = `mount --make-rprivate / && mount -t tmpfs -o mode=755 tmpfs /run && mkdir /run/etc && cp -a /etc/. /run/etc &&
+	const prepare = `mount --make-rprivate / && { while umount -R /run/netns 2>/dev/null; do :; done; mount -t tmpfs -o mode=755 tmpfs /run; } && mkdir /run/etc && cp -a /etc/. /run/etc &&
 mount --bind /run/etc /etc && rm -rf /etc/netns && exec "$@"`
 	cmd := exec.Command("sh", append([]string{"-c", prepare, "sh", program}, os.Args[1:]...)...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
