@@ -29,6 +29,13 @@ func record(runDir, what string, began time.Time, err error) {
 		line = fmt.Sprintf("%s %s: exit code %d: %s\n", began.UTC().Format(time.RFC3339), what, exitCode(err), text)
 	}
 	path := filepath.Join(runDir, journalName)
+	if f, err := runfile.Open(path, os.O_WRONLY|os.O_APPEND|os.O_CREATE); err == nil {
+		defer f.Close()
+		if fi, err := f.Stat(); err == nil && fi.Size()+int64(len(line)) <= journalSize {
+			_, _ = f.WriteString(line)
+			return
+		}
+	}
 	old, _ := runfile.Read(path)
 	text := string(old) + line
 	if len(text) > journalSize {

@@ -36,6 +36,8 @@ func (h *Host) Observe(ctx context.Context, want provision.State) (provision.Sta
 	views := make([]*view, len(names))
 	held := heldFiles{}
 	defer held.close()
+	outside := h.lookOutside(want.Lab)
+	defer func() { _, _ = outside() }()
 	// Programs that read rules run beside the rest.
 	rules, stop := newRuleReaders(ctx, h, w, len(names))
 	err = h.visitAll(ctx, len(names), func(t *tour, i int) error {
@@ -98,19 +100,39 @@ func (h *Host) Observe(ctx context.Context, want provision.State) (provision.Sta
 	for _, v := range byName {
 		objects = append(objects, v.links()...)
 	}
-	files, err := h.files(want.Lab)
+	more, err := outside()
 	if err != nil {
 		return provision.State{}, err
 	}
-	for _, f := range files {
-		objects = append(objects, f)
-	}
-	processes, err := h.processes(want.Lab)
-	if err != nil {
-		return provision.State{}, fmt.Errorf("look for processes: %w", err)
-	}
-	objects = append(objects, processes...)
+	objects = append(objects, more...)
 	return provision.NewState(want.Lab, objects...).WithSecondary(secondary).WithTaken(taken), nil
+}
+
+// lookOutside reads, beside whatever else is done, what a lab has outside its
+// namespaces: files and processes. The function that it returns waits for that.
+func (h *Host) lookOutside(lab string) func() ([]provision.Object, error) {
+	var objects []provision.Object
+	var err error
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		var files []provision.File
+		if files, err = h.files(lab); err != nil {
+			return
+		}
+		for _, f := range files {
+			objects = append(objects, f)
+		}
+		var processes []provision.Object
+		if processes, err = h.processes(lab); err != nil {
+			err = fmt.Errorf("look for processes: %w", err)
+		}
+		objects = append(objects, processes...)
+	}()
+	return func() ([]provision.Object, error) {
+		<-done
+		return objects, err
+	}
 }
 
 // view is one namespace as it was read.

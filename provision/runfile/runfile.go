@@ -7,6 +7,7 @@
 package runfile
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -93,8 +94,11 @@ func makeOne(dir string) error {
 }
 
 // Write writes a file so that it is there as a whole or not at all. What had its
-// name, a symbolic link too, is replaced.
+// name, a symbolic link too, is replaced, unless it is such a file already.
 func Write(path string, data []byte) error {
+	if holds(path, data) {
+		return nil
+	}
 	next := path + ".new"
 	if err := os.Remove(next); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
@@ -108,6 +112,21 @@ func Write(path string, data []byte) error {
 		return err
 	}
 	return os.Rename(next, path)
+}
+
+// holds reports whether path is a file as Write makes it, with that content.
+func holds(path string, data []byte) bool {
+	f, err := Open(path, os.O_RDONLY)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	fi, err := f.Stat()
+	if err != nil || fi.Mode().Perm() != fileMode || fi.Size() != int64(len(data)) {
+		return false
+	}
+	old, err := io.ReadAll(io.LimitReader(f, int64(len(data))+1))
+	return err == nil && bytes.Equal(old, data)
 }
 
 // Open opens a file, and makes it if flags have [os.O_CREATE]. The error is an

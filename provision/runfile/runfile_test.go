@@ -127,3 +127,36 @@ func TestOpenRefusesWhatIsPlanted(t *testing.T) {
 		t.Errorf("the victim holds %q", got)
 	}
 }
+
+// TestWriteKeepsWhatIsThere writes the same again: the file is the same, and what
+// differs in content, mode or kind is replaced.
+func TestWriteKeepsWhatIsThere(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "f")
+	write := func(text string) os.FileInfo {
+		t.Helper()
+		if err := Write(path, []byte(text)); err != nil {
+			t.Fatal(err)
+		}
+		fi, err := os.Lstat(path)
+		if got, _ := os.ReadFile(path); err != nil || string(got) != text || fi.Mode() != 0o600 {
+			t.Fatalf("%q, %v (%v)", got, fi.Mode(), err)
+		}
+		return fi
+	}
+	first := write("one")
+	if !os.SameFile(first, write("one")) {
+		t.Error("the file was replaced by an equal one")
+	}
+	if os.SameFile(first, write("two")) {
+		t.Error("the file was changed in place")
+	}
+	if err := os.Chmod(path, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	write("two")
+	other := filepath.Join(t.TempDir(), "other")
+	if err := errors.Join(os.WriteFile(other, []byte("two"), 0o600), os.Remove(path), os.Symlink(other, path)); err != nil {
+		t.Fatal(err)
+	}
+	write("two")
+}
