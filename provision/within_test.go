@@ -12,12 +12,8 @@ import (
 // TestWithinMakesNoCableIntoNothing resets a node while the namespace of one of
 // its pods is gone: what leads there has to wait for that.
 func TestWithinMakesNoCableIntoNothing(t *testing.T) {
-	lab, diagnostics := labs.Load("lab", []byte("name: l\nnodes: [{name: a}]\npods: [{name: p, node: a}, {name: q, node: a}]\n"))
-	if lab == nil {
-		t.Fatal(diagnostics)
-	}
-	want := Desired(lab)
-	have := State{Lab: lab.Name, objects: map[Key]Object{}}
+	want, have := standing(t, "name: l\nnodes: [{name: a}]\npods: [{name: p, node: a}, {name: q, node: a}]\n")
+	clear(have.objects)
 	isP := func(k Key) bool { return k.NS == "l.p" }
 	for k, o := range want.objects {
 		gone := isP(k) || slices.ContainsFunc(o.Claims(), isP) || slices.ContainsFunc(o.Needs(), isP) ||
@@ -58,12 +54,7 @@ func checkWithin(t *testing.T, have, want State) {
 // gateway: the pod's route hangs on a cable that is made anew, and the kernel
 // would refuse it.
 func TestWithinMendsWaysToGateways(t *testing.T) {
-	lab, diagnostics := labs.Load("lab", []byte("name: l\nnodes: [{name: a}]\npods: [{name: p, node: a}, {name: q, node: a}]\n"))
-	if lab == nil {
-		t.Fatal(diagnostics)
-	}
-	want := Desired(lab)
-	have := State{Lab: lab.Name, objects: maps.Clone(want.objects)}
+	want, have := standing(t, "name: l\nnodes: [{name: a}]\npods: [{name: p, node: a}, {name: q, node: a}]\n")
 	delete(have.objects, linkKey("l.a", "cni0"))
 	for k, o := range have.objects {
 		if slices.ContainsFunc(o.Claims(), func(c Key) bool { return c == linkKey("l.a", "veth-p") }) ||
@@ -89,12 +80,7 @@ func TestWithinMendsWaysToGateways(t *testing.T) {
 // TestLinksWaitForWhatTheyBeginWith makes a cable into a namespace in which
 // somebody changed what new interfaces get.
 func TestLinksWaitForWhatTheyBeginWith(t *testing.T) {
-	lab, diagnostics := labs.Load("lab", []byte("name: l\nnodes: [{name: a}]\npods: [{name: p, node: a}]\n"))
-	if lab == nil {
-		t.Fatal(diagnostics)
-	}
-	want := Desired(lab)
-	have := State{Lab: lab.Name, objects: maps.Clone(want.objects)}
+	want, have := standing(t, "name: l\nnodes: [{name: a}]\npods: [{name: p, node: a}]\n")
 	delete(have.objects, linkKey("l.p", "eth0"))
 	wrong := []Key{}
 	for _, name := range []string{"net.ipv4.conf.default.arp_ignore", "net.ipv4.conf.default.arp_filter"} {
@@ -112,4 +98,15 @@ func TestLinksWaitForWhatTheyBeginWith(t *testing.T) {
 			t.Errorf("%v does not wait for %v:\n%v", steps[i], k, Plan{Steps: steps})
 		}
 	}
+}
+
+// standing returns a lab as it is wanted, and as it is when it is up.
+func standing(t *testing.T, text string) (want, have State) {
+	t.Helper()
+	lab, diagnostics := labs.Load("lab", []byte(text))
+	if lab == nil {
+		t.Fatal(diagnostics)
+	}
+	want = Desired(lab)
+	return want, State{Lab: lab.Name, objects: maps.Clone(want.objects)}
 }
