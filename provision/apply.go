@@ -73,7 +73,8 @@ func (e *StepError) Unwrap() error { return e.Err }
 // errors. After a failure the kernel holds part of the plan: observe and diff
 // again to go on, there is nothing to roll back. When ctx is cancelled no
 // further step begins. A plan with conflicts is refused before anything is
-// touched. No goroutine outlives the call.
+// touched. Links that were set up carry packets when it returns, where k is a
+// [LinkAwaiter]. No goroutine outlives the call.
 func Apply(ctx context.Context, p Plan, k Kernel, opts Options) (Result, error) {
 	if len(p.Conflicts) > 0 {
 		errs := make([]error, len(p.Conflicts))
@@ -91,7 +92,11 @@ func Apply(ctx context.Context, p Plan, k Kernel, opts Options) (Result, error) 
 		workers.Go(func() { a.work(ctx) })
 	}
 	workers.Wait()
-	return Result{a.status}, errors.Join(append(a.errs, ctx.Err())...)
+	err := ctx.Err()
+	if links, ok := k.(LinkAwaiter); ok && err == nil {
+		err = links.AwaitLinks(ctx)
+	}
+	return Result{a.status}, errors.Join(append(a.errs, err)...)
 }
 
 // application is one run of Apply. Each namespace is a lane: a queue of steps

@@ -20,6 +20,18 @@ type Kernel interface {
 	Do(ctx context.Context, s Step) error
 }
 
+// LinkAwaiter is a Kernel in which a link that was set up needs a while until it
+// carries anything.
+type LinkAwaiter interface {
+	Kernel
+
+	// AwaitLinks returns when all links that were set up by steps, or that
+	// Observe saw on the way up, transmit and, as ports, forward; what is not there
+	// after a few seconds it leaves to its fate. The error is about the kernel not
+	// answering, or ctx.
+	AwaitLinks(ctx context.Context) error
+}
+
 // Batcher is a Kernel that carries out several steps of one namespace cheaper in
 // one go than one by one.
 type Batcher interface {

@@ -85,6 +85,13 @@ func (h *Host) makeAll(steps []provision.Step) int {
 			}
 		}
 		b.flush()
+		for _, s := range steps[:b.failed] {
+			h.raised.noteStep(s)
+		}
+		if b.sp != nil {
+			// An error comes again where the links are waited for.
+			_ = h.raised.hasten(b.sp, b.name)
+		}
 		return nil
 	}); err != nil {
 		return 0

@@ -53,9 +53,13 @@ func (d device) up() bool { return d.flags&unix.IFF_UP != 0 }
 
 // devices lists the links of c's namespace.
 func devices(c *conn) ([]device, error) {
-	const skipStats = 1 << 3 // RTEXT_FILTER_SKIP_STATS
-	return dump(c, unix.RTM_GETLINK, nl.NewIfInfomsg(unix.AF_UNSPEC), decodeDevice,
-		nl.NewRtAttr(unix.IFLA_EXT_MASK, nl.Uint32Attr(skipStats)))
+	return dump(c, unix.RTM_GETLINK, nl.NewIfInfomsg(unix.AF_UNSPEC), decodeDevice, skipStats())
+}
+
+// skipStats in a question about links leaves counters out of the answer.
+func skipStats() *nl.RtAttr {
+	const filter = 1 << 3 // RTEXT_FILTER_SKIP_STATS
+	return nl.NewRtAttr(unix.IFLA_EXT_MASK, nl.Uint32Attr(filter))
 }
 
 // deviceNamed looks one link up. The error is ENODEV if there is none.

@@ -40,6 +40,7 @@ type Host struct {
 	tables  iptables
 	fresh   freshSysctls
 	procs   procs
+	raised  raised
 	visits  chan struct{} // bounds the runs of makeAll
 	seen    atomic.Int64  // namespaces that the host was seen to have
 
@@ -101,6 +102,9 @@ func (h *Host) Do(ctx context.Context, s provision.Step) error {
 	err := h.do(ctx, s)
 	if s.Op == provision.Delete && isGone(err) {
 		return nil
+	}
+	if err == nil {
+		h.raised.noteStep(s)
 	}
 	return err
 }

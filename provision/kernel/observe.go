@@ -203,6 +203,11 @@ func (h *Host) look(t *tour, name string, w wish, held *heldFiles) (*view, error
 	}
 	v.inode = sp.inode
 	sp.learn(v.devices)
+	for _, d := range v.devices {
+		if d.awaitsCarrier() {
+			h.raised.note(name, d.name)
+		}
+	}
 	h.vouch(sp)
 	if err := v.read(sp.conn, w); err != nil {
 		return nil, err
