@@ -222,13 +222,14 @@ func (h *Host) isOurs(name string) (bool, error) {
 	return h.witnessed(sp, lo.alias), nil
 }
 
-// witnessed reports whether the alias of lo or the witness says that sp is
-// ours.
+// witnessed reports whether the alias of lo or a witness says that sp is ours, if
+// by another name.
 func (h *Host) witnessed(sp *space, alias string) bool {
 	if strings.HasPrefix(alias, provision.MarkPrefix(labOf(sp.name))) {
 		return true
 	}
-	return h.dir.confirms(sp.name, identity{sp.inode, sp.cookie})
+	id := identity{sp.inode, sp.cookie}
+	return h.dir.confirms(sp.name, id) || h.dir.confirmsAny(labOf(sp.name), id)
 }
 
 // identity returns what tells the namespace called name from all others.

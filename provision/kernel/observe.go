@@ -233,15 +233,22 @@ func (h *Host) look(t *tour, name string, w wish, held *heldFiles) (*view, error
 }
 
 // undouble leaves a namespace that several names stand for to the one that its
-// mark says, or to the first: somebody has mounted it in place of others.
+// mark says, or its witness, or to the first: somebody has mounted it in place of
+// others.
 func undouble(views []*view, w wish) {
 	owner := map[uint64]*view{}
-	marked := func(v *view) bool {
+	claim := func(v *view) int {
 		o, ok := w.state.Get(provision.Namespace{Name: v.name}.Key())
-		return ok && o.(provision.Namespace).Mark == v.byName["lo"].alias
+		switch {
+		case ok && o.(provision.Namespace).Mark == v.byName["lo"].alias:
+			return 2
+		case v.objects[0].(provision.Namespace).Witness:
+			return 1
+		}
+		return 0
 	}
 	for _, v := range views {
-		if v != nil && v.inode != 0 && (owner[v.inode] == nil || marked(v) && !marked(owner[v.inode])) {
+		if v != nil && v.inode != 0 && (owner[v.inode] == nil || claim(v) > claim(owner[v.inode])) {
 			owner[v.inode] = v
 		}
 	}

@@ -5,7 +5,9 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -60,6 +62,16 @@ func (d runDir) witness(name string, id identity) error {
 func (d runDir) confirms(name string, id identity) bool {
 	boot, err := os.Readlink(d.witnessPath(name, id))
 	return err == nil && boot == d.boot
+}
+
+// confirmsAny reports whether there is a witness that one of the lab's namespaces,
+// whatever its name, is the one with that identity.
+func (d runDir) confirmsAny(lab string, id identity) bool {
+	entries, err := os.ReadDir(d.witnesses(lab))
+	return err == nil && slices.ContainsFunc(entries, func(e fs.DirEntry) bool {
+		name, _, ok := strings.Cut(e.Name(), "@")
+		return ok && e.Name() == filepath.Base(d.witnessPath(name, id)) && d.confirms(name, id)
+	})
 }
 
 // unwitness removes what [runDir.witness] made. What is left of a namespace that
