@@ -23,7 +23,7 @@ type procSys struct {
 // list; procSysMany is with how many namespaces on the host it begins to be.
 const (
 	procSysLooks = 32
-	procSysMany  = 200
+	procSysMany  = 500
 )
 
 // at returns a directory and where a path under /proc is in it.

@@ -195,23 +195,29 @@ func request(command, flags int, f flow) *nl.NetlinkRequest {
 	ip := tuple.AddRtAttr(ctIP|unix.NLA_F_NESTED, nil)
 	ip.AddRtAttr(src, f.from.Addr().AsSlice())
 	ip.AddRtAttr(dst, f.to.Addr().AsSlice())
+	addProto(tuple, f.proto, f.from.Port(), f.to.Port())
+	req.AddData(tuple)
+	return req
+}
+
+// addProto adds to a tuple what follows the addresses: two ports, or the
+// identifier, the type and the code of an echo request.
+func addProto(tuple *nl.RtAttr, number uint8, from, to uint16) {
 	proto := tuple.AddRtAttr(ctProto|unix.NLA_F_NESTED, nil)
-	proto.AddRtAttr(ctNumber, []byte{f.proto})
-	switch f.proto {
-	case unix.IPPROTO_ICMP: // an echo request, by its identifier, type and code
-		proto.AddRtAttr(ctICMPNumber, binary.BigEndian.AppendUint16(nil, f.from.Port()))
+	proto.AddRtAttr(ctNumber, []byte{number})
+	switch number {
+	case unix.IPPROTO_ICMP:
+		proto.AddRtAttr(ctICMPNumber, binary.BigEndian.AppendUint16(nil, from))
 		proto.AddRtAttr(ctICMPNumber+1, []byte{8})
 		proto.AddRtAttr(ctICMPNumber+2, []byte{0})
 	case unix.IPPROTO_ICMPV6:
-		proto.AddRtAttr(ctICMP6Number, binary.BigEndian.AppendUint16(nil, f.from.Port()))
+		proto.AddRtAttr(ctICMP6Number, binary.BigEndian.AppendUint16(nil, from))
 		proto.AddRtAttr(ctICMP6Number+1, []byte{128})
 		proto.AddRtAttr(ctICMP6Number+2, []byte{0})
 	default:
-		proto.AddRtAttr(ctSrcPort, binary.BigEndian.AppendUint16(nil, f.from.Port()))
-		proto.AddRtAttr(ctDstPort, binary.BigEndian.AppendUint16(nil, f.to.Port()))
+		proto.AddRtAttr(ctSrcPort, binary.BigEndian.AppendUint16(nil, from))
+		proto.AddRtAttr(ctDstPort, binary.BigEndian.AppendUint16(nil, to))
 	}
-	req.AddData(tuple)
-	return req
 }
 
 // goesOn returns the flow that an entry was made into: its answers, turned

@@ -3,6 +3,7 @@ package probe
 import (
 	"net"
 	"net/netip"
+	"slices"
 
 	"golang.org/x/sys/unix"
 
@@ -30,6 +31,9 @@ func (r *run) forgetPings(name string, own map[string][]netip.Addr) {
 		return
 	}
 	last := r.lastIdentifier()
+	if sweepPings(pings, last) == nil {
+		return
+	}
 	var there deletions
 	defer there.flush()
 	done := map[flow]bool{}
@@ -66,6 +70,25 @@ func (r *run) forgetPings(name string, own map[string][]netip.Addr) {
 			}
 		}
 	}
+}
+
+// sweepPings deletes all entries of pings with an identifier up to last, of the
+// families that some pings were of. What of others goes along, the next packet
+// makes again. The error says that this kernel cannot.
+func sweepPings(pings []*verify.Check, last uint32) error {
+	var all []alike
+	has := func(six bool) bool {
+		return slices.ContainsFunc(pings, func(c *verify.Check) bool { return c.Kind == verify.Neigh || c.Addr.Is6() == six })
+	}
+	for id := range last + 1 {
+		if has(false) {
+			all = append(all, alike{unix.AF_INET, unix.IPPROTO_ICMP, uint16(id), 0, byIdentifier})
+		}
+		if has(true) {
+			all = append(all, alike{unix.AF_INET6, unix.IPPROTO_ICMPV6, uint16(id), 0, byIdentifier6})
+		}
+	}
+	return sweep(all...)
 }
 
 // lastIdentifier returns the largest identifier that a ping of the run had: they

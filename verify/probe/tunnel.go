@@ -3,6 +3,7 @@ package probe
 import (
 	"net"
 	"net/netip"
+	"slices"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -13,7 +14,8 @@ import (
 
 // forgetTunnels deletes what nodes remember of the packets of tunnels, whose
 // source ports follow from what is in them. An entry that is still of use is made
-// again with the next packet. To read all entries takes a node 15 ms.
+// again with the next packet. Where the kernel cannot tell them from others, all
+// entries are read, which takes a node 15 ms.
 func (r *run) forgetTunnels() {
 	if r.tunnelPort == 0 {
 		return
@@ -21,6 +23,13 @@ func (r *run) forgetTunnels() {
 	nodes := r.machines(func(e *verify.End) bool { return e.Kind == labs.RefNode })
 	r.each(nodes, func(s *space) {
 		_ = r.in(s.name, func() error { // what cannot be read ages away by itself
+			tunnels := []alike{{unix.AF_INET, unix.IPPROTO_UDP, 0, r.tunnelPort, byDestinationPort}}
+			if slices.ContainsFunc(addresses(), func(a netip.Addr) bool { return a.Is6() && !a.IsLinkLocalUnicast() && !a.IsLoopback() }) {
+				tunnels = append(tunnels, alike{unix.AF_INET6, unix.IPPROTO_UDP, 0, r.tunnelPort, byDestinationPort})
+			}
+			if sweep(tunnels...) == nil {
+				return nil
+			}
 			list, err := retry(func() ([]*netlink.ConntrackFlow, error) {
 				return netlink.ConntrackTableList(netlink.ConntrackTable, unix.AF_UNSPEC)
 			})
