@@ -124,7 +124,8 @@ pods:
         command: [sh, -c, 'id -u; id -g; id -G; grep NoNewPrivs /proc/self/status; grep -E "Cap(Eff|Prm|Inh|Amb)" /proc/self/status; env | sort | cut -d= -f1 | tr "\n" " "; echo; kill -9 1; cat /run/netlab/stranger/lab.yaml; touch /etc/mine; sleep 1d']
       - {name: d, command: [sh, -c, 'echo "$0"; sleep 1d', '; touch /run/pwned; $(touch /run/pwned) | x']}
 END
-netlab up /run/lab.yaml -q && netlab logs stranger p -c c && netlab logs stranger p -c d; ls /run/pwned; netlab down stranger -q
+netlab up /run/lab.yaml -q && timeout 60 sh -c 'until netlab logs stranger p -c c | grep -q etc.mine && netlab logs stranger p -c d | grep -q pwned; do :; done'
+netlab logs stranger p -c c && netlab logs stranger p -c d; ls /run/pwned; netlab down stranger -q
 echo == root
 lab <<'END'
 name: stranger
