@@ -8,7 +8,6 @@ import (
 	"slices"
 	"sort"
 	"strings"
-	"time"
 
 	"netlab/labs"
 	"netlab/provision"
@@ -88,9 +87,7 @@ type explainer struct {
 	faults    []*fault
 	good, now *trace.Paper // the lab as it should be, and as it is
 
-	found []*finding
-	began time.Time
-
+	found      []*finding
 	seenScenes map[string]Scene
 	trouble    []error // of looking around
 }
@@ -111,7 +108,7 @@ type finding struct {
 }
 
 func newExplainer(r *verify.Report, s Subject, eyes Eyes) *explainer {
-	e := &explainer{Subject: s, report: r, eyes: eyes, port: s.Lab.Network.VXLANPort, titles: map[string]string{}, seenScenes: map[string]Scene{}, names: trace.NamesOf(s.Lab), began: time.Now()}
+	e := &explainer{Subject: s, report: r, eyes: eyes, port: s.Lab.Network.VXLANPort, titles: map[string]string{}, seenScenes: map[string]Scene{}, names: trace.NamesOf(s.Lab)}
 	if e.port == 0 {
 		e.port = flannelPort
 	}

@@ -38,7 +38,8 @@ func (e *explainer) live(ctx context.Context, rest []int) error {
 			rest = e.share(rest, n)
 		}
 	}
-	for traces := 0; len(rest) > 0 && traces < mostTraces && time.Since(e.began) < mostTime && ctx.Err() == nil; traces++ {
+	began := time.Now()
+	for traces := 0; len(rest) > 0 && traces < mostTraces && (traces == 0 || time.Since(began) < mostTime) && ctx.Err() == nil; traces++ {
 		i := rest[0]
 		n, err := e.look(ctx, i)
 		if err != nil {
