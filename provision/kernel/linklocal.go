@@ -130,15 +130,17 @@ func restoreLinkLocal(sp *space, name, extra string, mac labs.MAC) error {
 		if err != nil {
 			return fmt.Errorf("list addresses: %w", err)
 		}
+		p := netip.PrefixFrom(eui64(mac), linkLocalBits)
 		for _, a := range addrs {
-			if a.link != index || !a.ownLinkLocal(device{mac: mac}) {
+			// With another length it is somebody's, to be deleted by a step of its
+			// own, and to add it would change nothing.
+			if a.link != index || !a.ownLinkLocal(device{mac: mac}) && a.prefix.Addr() != p.Addr() {
 				continue
 			}
 			if err := goneIs(unix.EADDRNOTAVAIL, sp.conn.do(repeated(unix.RTM_DELADDR, a.raw), nil)); err != nil {
 				return fmt.Errorf("delete link-local address %s: %w", a.prefix, err)
 			}
 		}
-		p := netip.PrefixFrom(eui64(mac), linkLocalBits)
 		if err := sp.addAddr(index, p); err != nil {
 			return fmt.Errorf("add link-local address %s: %w", p, err)
 		}
