@@ -90,7 +90,7 @@ func (h *Host) makeAll(steps []provision.Step) int {
 		}
 		if b.sp != nil {
 			// An error comes again where the links are waited for.
-			_ = h.raised.hasten(b.sp, b.name)
+			_ = h.raised.hasten(b.sp)
 		}
 		return nil
 	}); err != nil {

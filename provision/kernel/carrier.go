@@ -83,20 +83,12 @@ func (r *raised) namespaces() []string {
 	return slices.Sorted(maps.Keys(r.links))
 }
 
-// Operational states in which the kernel leaves a device that has no carrier
-// (IF_OPER_NOTPRESENT, IF_OPER_DOWN and IF_OPER_LOWERLAYERDOWN).
-const (
-	operNotPresent     = 1
-	operDown           = 2
-	operLowerLayerDown = 3
-)
-
 // awaitsCarrier reports whether d has a carrier that the link watch has not
 // looked at yet. Nothing is known of a cable or a bridge only until it has looked
 // for the first time; it never looks at devices without a carrier of their own,
 // like VXLAN.
 func (d device) awaitsCarrier() bool {
-	if !d.up() || d.flags&unix.IFF_LOWER_UP == 0 {
+	if !d.up() || d.flags&lowerUp == 0 {
 		return false
 	}
 	switch d.oper {
@@ -111,8 +103,8 @@ func (d device) awaitsCarrier() bool {
 // hasten asks after the raised links of sp, and keeps in mind those that have to
 // be waited for still. Since Linux 6.8 a question about one link has the link
 // watch look at it at once (rtnl_getlink in net/core/rtnetlink.c).
-func (r *raised) hasten(sp *space, ns string) error {
-	links := r.take(ns)
+func (r *raised) hasten(sp *space) error {
+	links := r.take(sp.name)
 	if len(links) == 0 {
 		return nil
 	}
@@ -131,10 +123,10 @@ func (r *raised) hasten(sp *space, ns string) error {
 	var errs []error
 	for i, err := range sp.conn.doAll(questions) {
 		if err != nil && !errors.Is(err, unix.ENODEV) {
-			errs = append(errs, fmt.Errorf("look up %s/%s: %w", ns, links[i], err))
+			errs = append(errs, fmt.Errorf("look up %s/%s: %w", sp.name, links[i], err))
 		}
 	}
-	r.note(ns, waiting...)
+	r.note(sp.name, waiting...)
 	return errors.Join(errs...)
 }
 
@@ -156,7 +148,7 @@ func (h *Host) AwaitLinks(ctx context.Context) error {
 				}
 				continue
 			}
-			errs = append(errs, h.raised.hasten(sp, ns))
+			errs = append(errs, h.raised.hasten(sp))
 			h.spaces.release(sp)
 		}
 		left := h.raised.namespaces()

@@ -122,11 +122,14 @@ func (d *device) decodePort(kind uint16, v []byte) {
 	}
 }
 
-// Operational states of a device: nobody keeps it, and its cable is connected
-// (IF_OPER_UNKNOWN and IF_OPER_UP in include/uapi/linux/if.h).
+// Operational states of a device: nobody keeps it, three in which it has no
+// carrier, and its cable is connected (IF_OPER_* in include/uapi/linux/if.h).
 const (
-	operUnknown = 0
-	operUp      = 6
+	operUnknown        = 0
+	operNotPresent     = 1
+	operDown           = 2
+	operLowerLayerDown = 3
+	operUp             = 6
 )
 
 // portExtras says what people changed of d as a port of bridge. The state of a
