@@ -228,6 +228,33 @@ func TestPrivilegedStop(t *testing.T) {
 	l.noChanges()
 }
 
+// TestPrivilegedSupervisorLost removes what tells of the supervisor: the next one
+// takes its place and its containers at once, and down ends it as well.
+func TestPrivilegedSupervisorLost(t *testing.T) {
+	l := newLab(t, labText("rt-lost", "  - {name: a, node: n, containers: [{name: web, serve: {http: 80}}]}\n"))
+	supervisors := func() int {
+		out, _ := l.run("pgrep", "-f", "^netlab supervise rt-lost ")
+		return len(strings.Fields(out))
+	}
+	web := l.container("a", "web")
+	files := "/run/netlab/rt-lost/supervisor"
+	if err := os.RemoveAll(files); err != nil {
+		t.Fatal(err)
+	}
+	l.must("up", "-q", l.file)
+	if n := supervisors(); n != 1 || !web.Alive() {
+		t.Errorf("%d supervisors, and the container goes on: %v", n, web.Alive())
+	}
+	l.noChanges()
+	if err := os.RemoveAll(files); err != nil {
+		t.Fatal(err)
+	}
+	l.must("down", "-q", l.name)
+	if n := supervisors(); n != 0 || web.Alive() {
+		t.Errorf("after down: %d supervisors, and the container goes on: %v", n, web.Alive())
+	}
+}
+
 // TestPrivilegedNoExec checks that nothing of the file runs.
 func TestPrivilegedNoExec(t *testing.T) {
 	mark := filepath.Join(t.TempDir(), "mark")

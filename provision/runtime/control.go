@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -67,6 +68,9 @@ func StartSupervisor(ctx context.Context, dir Dir, sup provision.Supervisor, pro
 				return err
 			}
 		} else {
+			if _, err := endStrays(ctx, dir, sup.Lab); err != nil {
+				return err
+			}
 			pid, err := forkSupervisor(dir, sup.Lab, program)
 			if err != nil {
 				return err
@@ -168,6 +172,10 @@ func EndSupervisor(ctx context.Context, dir Dir, lab string) (int, error) {
 			return ended, fmt.Errorf("lab %s has a supervisor that cannot be ended: %w", lab, err)
 		}
 	}
+	strays, err := endStrays(ctx, dir, lab)
+	if ended += strays; err != nil {
+		return ended, err
+	}
 	left, err := endContainers(dir)
 	if ended += left; err != nil {
 		return ended, err
@@ -201,6 +209,72 @@ func endSupervisor(ctx context.Context, id Identity) error {
 		}
 	}
 	return fmt.Errorf("supervisor %d does not end", id.PID)
+}
+
+// strays are the supervisors of a lab that run, by what they were started with:
+// one whose directory was removed is in no file, and another cannot be told to
+// end until it has begun.
+func strays(dir Dir, lab string) ([]Identity, error) {
+	runs := filepath.Dir(string(dir))
+	own, err := os.Stat(runs)
+	if err != nil {
+		return nil, err
+	}
+	want := []string{"netlab", superviseWord, lab, runs}
+	var found []Identity
+	err = eachProcess(func(pid int, words []string) {
+		if !slices.Equal(words, want) {
+			return
+		}
+		// Somebody else's, or in a mount namespace where the path is another directory.
+		var st unix.Stat_t
+		if unix.Stat(procPath(pid, ""), &st) != nil || int(st.Uid) != os.Geteuid() {
+			return
+		}
+		if its, err := os.Stat(filepath.Join(procPath(pid, "root"), runs)); err != nil || !os.SameFile(its, own) {
+			return
+		}
+		if id, err := identify(pid); err == nil {
+			found = append(found, id)
+		}
+	})
+	return found, err
+}
+
+// endStrays ends the supervisors of a lab that has none, as far as anybody knows,
+// and returns how many it were. Their containers run on.
+func endStrays(ctx context.Context, dir Dir, lab string) (int, error) {
+	found, err := strays(dir, lab)
+	if err != nil {
+		return 0, fmt.Errorf("look for supervisors: %w", err)
+	}
+	var fds []unix.PollFd
+	defer func() {
+		for _, p := range fds {
+			unix.Close(int(p.Fd))
+		}
+	}()
+	for _, id := range found {
+		fd, err := id.open()
+		if errors.Is(err, errEnded) {
+			continue
+		}
+		if err != nil {
+			return 0, err
+		}
+		fds = append(fds, unix.PollFd{Fd: int32(fd), Events: unix.POLLIN})
+		if err := unix.PidfdSendSignal(fd, unix.SIGKILL, nil, 0); err != nil && !errors.Is(err, unix.ESRCH) {
+			return 0, fmt.Errorf("end supervisor %d: %w", id.PID, err)
+		}
+	}
+	ended, err := wait(ctx, fds, Grace)
+	for _, id := range found {
+		reap(id.PID)
+	}
+	if err == nil && ended < len(fds) {
+		err = fmt.Errorf("%d supervisors that nobody knows do not end", len(fds)-ended)
+	}
+	return ended, err
 }
 
 // endContainers ends the containers of a lab that nobody keeps, and returns how

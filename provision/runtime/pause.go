@@ -1,7 +1,6 @@
 package runtime
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -9,7 +8,6 @@ import (
 	"path/filepath"
 	goruntime "runtime"
 	"slices"
-	"strconv"
 	"strings"
 	"syscall"
 
@@ -159,29 +157,16 @@ func (p pause) witnesses(dir Dir) int {
 
 // pauses lists all processes that call themselves pause processes.
 func pauses() ([]pause, error) {
-	entries, err := os.ReadDir("/proc")
-	if err != nil {
-		return nil, err
-	}
 	var found []pause
-	for _, e := range entries {
-		pid, err := strconv.Atoi(e.Name())
-		if err != nil {
-			continue
-		}
-		line, err := os.ReadFile(procPath(pid, "cmdline"))
-		if err != nil {
-			continue // it has ended
-		}
-		words := bytes.Split(bytes.TrimSuffix(line, []byte{0}), []byte{0})
-		if len(words) != 2 || string(words[0]) != PauseName {
-			continue
+	err := eachProcess(func(pid int, words []string) {
+		if len(words) != 2 || words[0] != PauseName {
+			return
 		}
 		if id, err := identify(pid); err == nil {
-			found = append(found, pause{string(words[1]), id})
+			found = append(found, pause{words[1], id})
 		}
-	}
-	return found, nil
+	})
+	return found, err
 }
 
 // Pauses returns the pause processes of the lab that dir belongs to, what is

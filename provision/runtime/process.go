@@ -44,6 +44,24 @@ func InNamespaces(inodes map[uint64]string) ([]Process, error) {
 	return found, nil
 }
 
+// eachProcess calls fn with all processes and the words of their command lines.
+func eachProcess(fn func(pid int, words []string)) error {
+	entries, err := os.ReadDir("/proc")
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		pid, err := strconv.Atoi(e.Name())
+		if err != nil {
+			continue
+		}
+		if line, err := os.ReadFile(procPath(pid, "cmdline")); err == nil { // else it has ended
+			fn(pid, strings.Split(strings.TrimSuffix(string(line), "\x00"), "\x00"))
+		}
+	}
+	return nil
+}
+
 // isHelper reports whether a process is an iptables program that a netlab runs,
 // or is about to become one.
 func isHelper(pid int) bool {
