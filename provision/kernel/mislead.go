@@ -78,12 +78,13 @@ func (h *Host) ForgetMisled() error {
 }
 
 // ForgetRoutes makes the kernel forget, in some namespaces, what it learned about
-// ways: whom a router told to take another one goes that way for minutes. Without
-// root there is no such switch.
+// ways: whom a router told to take another one goes that way for minutes. Where it
+// learned nothing the switch is left alone, since to find it takes longer than to
+// ask. Without root there is no such switch.
 func (h *Host) ForgetRoutes(namespaces []string) error {
 	errs := make([]error, len(namespaces))
 	err := h.visitAll(context.Background(), len(namespaces), func(t *tour, i int) error {
-		if err := t.forgetRoutes(namespaces[i]); !errors.Is(err, netns.ErrNoNamespace) && !errors.Is(err, fs.ErrNotExist) {
+		if err := h.forgetRoutes(t, namespaces[i]); !errors.Is(err, netns.ErrNoNamespace) && !errors.Is(err, fs.ErrNotExist) {
 			errs[i] = err
 		}
 		return nil
@@ -91,14 +92,42 @@ func (h *Host) ForgetRoutes(namespaces []string) error {
 	return errors.Join(append(errs, err)...)
 }
 
-func (t *tour) forgetRoutes(name string) error {
-	fd, err := netns.OpenFD(name)
+func (h *Host) forgetRoutes(t *tour, name string) error {
+	sp := h.spaces.known(name)
+	if sp == nil {
+		var err error
+		if sp, err = h.spaces.visit(t.visitor, name); err != nil {
+			return err
+		}
+	}
+	defer h.spaces.release(sp)
+	if told, err := hasExceptions(sp); err != nil || !told {
+		return err
+	}
+	fd, err := sp.file()
 	if err != nil {
 		return err
 	}
-	defer unix.Close(fd)
 	if err := t.visitor.Enter(fd); err != nil {
 		return fmt.Errorf("namespace %s: %w", name, err)
 	}
 	return t.proc.write(routeFlush, "1")
+}
+
+// hasExceptions reports whether the kernel of a namespace has learned of another
+// way to somebody, or of a narrow one: it lists that among the routes since Linux
+// 5.3 (net/ipv4/fib_trie.c, fn_trie_dump_leaf). A kernel that may be older is
+// taken to have.
+func hasExceptions(sp *space) (bool, error) {
+	if sp.cookie == 0 {
+		return true, nil
+	}
+	header := &nl.RtMsg{RtMsg: unix.RtMsg{Family: unix.AF_INET}}
+	learned, err := dump(sp.conn, unix.RTM_GETROUTE, header, func(m []byte) (struct{}, bool) {
+		return struct{}{}, len(m) >= unix.SizeofRtMsg && u32(m[8:])&unix.RTM_F_CLONED != 0
+	})
+	if err != nil {
+		return false, fmt.Errorf("list routes of namespace %s: %w", sp.name, err)
+	}
+	return len(learned) > 0, nil
 }
