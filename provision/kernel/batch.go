@@ -430,10 +430,14 @@ type procs struct {
 func (p *procs) take(many bool) *procSys {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if last := len(p.free) - 1; many && last >= 0 {
+	for len(p.free) > 0 {
+		last := len(p.free) - 1
 		one := p.free[last]
 		p.free = p.free[:last]
-		return one
+		if one.many == many {
+			return one
+		}
+		one.close()
 	}
 	return &procSys{many: many}
 }
@@ -441,9 +445,7 @@ func (p *procs) take(many bool) *procSys {
 func (p *procs) give(one *procSys) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if one.dir != 0 {
-		p.free = append(p.free, one)
-	}
+	p.free = append(p.free, one)
 }
 
 func (p *procs) close() {

@@ -232,6 +232,19 @@ func attributes(b []byte) iter.Seq2[uint16, []byte] {
 	}
 }
 
+// copies keeps messages longer than they are good for, several in one piece.
+type copies struct{ free []byte }
+
+func (c *copies) of(m []byte) []byte {
+	if len(c.free) < len(m) {
+		c.free = make([]byte, max(1024, len(m)))
+	}
+	kept := c.free[:len(m):len(m)]
+	c.free = c.free[len(m):]
+	copy(kept, m)
+	return kept
+}
+
 func align(n int) int { return (n + unix.NLMSG_ALIGNTO - 1) &^ (unix.NLMSG_ALIGNTO - 1) }
 
 func text(b []byte) string { return unix.ByteSliceToString(b) }
@@ -255,6 +268,9 @@ func dump[T any](c *conn, kind int, header nl.NetlinkRequestData, decode func(m 
 		var all []T
 		err := c.do(request(kind, unix.NLM_F_DUMP, header, attrs...), func(m []byte) {
 			if v, ok := decode(m); ok {
+				if all == nil {
+					all = make([]T, 0, 8) // as many as a pod has of anything
+				}
 				all = append(all, v)
 			}
 		})

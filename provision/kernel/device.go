@@ -148,7 +148,7 @@ func (d *device) decodeBridge(b []byte) {
 		case nl.IFLA_BR_MCAST_SNOOPING:
 			d.snooping = len(v) > 0 && v[0] != 0
 		default:
-			d.sayIfChanged(bridgeSettings, kind, v)
+			d.sayIfChanged(&bridgeAttrs, kind, v)
 		}
 	}
 	if d.stp { // which needs a delay
@@ -177,7 +177,7 @@ func (d *device) decodeVXLAN(b []byte) {
 				d.say("remote " + a.String())
 			}
 		default:
-			d.sayIfChanged(vxlanSettings, kind, v)
+			d.sayIfChanged(&vxlanAttrs, kind, v)
 		}
 	}
 }

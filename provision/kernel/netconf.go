@@ -1,7 +1,6 @@
 package kernel
 
 import (
-	"encoding/binary"
 	"strconv"
 
 	"golang.org/x/sys/unix"
@@ -11,7 +10,16 @@ import (
 // netlab sets, at a fraction of what it costs to open their files. The zero
 // netconf knows nothing; it asks when it is asked.
 type netconf struct {
-	asked map[netconfKey]map[uint16]int32
+	ipv4, ipv6 *netconfSets // nil: not asked yet
+}
+
+// netconfSets are what one family has for all interfaces and for new ones.
+type netconfSets struct{ all, fresh netconfSet }
+
+// netconfSet has values by their attributes.
+type netconfSet [netconfProxyARP + 1]struct {
+	value int32
+	known bool
 }
 
 // netconfKey is what a set of parameters is about.
@@ -53,15 +61,18 @@ func (n *netconf) value(c *conn, name string) (string, bool) {
 	if !ok {
 		return "", false
 	}
-	if n.asked == nil {
-		n.asked = map[netconfKey]map[uint16]int32{}
+	sets := &n.ipv4
+	if where.key.family == unix.AF_INET6 {
+		sets = &n.ipv6
 	}
-	if _, ok := n.asked[where.key]; !ok {
-		n.asked[where.key] = nil
-		askNetconf(c, where.key.family, n.asked)
+	if *sets == nil {
+		*sets = askNetconf(c, where.key.family)
 	}
-	v, ok := n.asked[where.key][where.attr]
-	return strconv.Itoa(int(v)), ok
+	set := &(*sets).all
+	if where.key.index == netconfDefault {
+		set = &(*sets).fresh
+	}
+	return strconv.Itoa(int(set[where.attr].value)), set[where.attr].known
 }
 
 // netconfHeader is struct netconfmsg.
@@ -73,32 +84,45 @@ func (netconfHeader) Len() int { return unix.NLMSG_ALIGNTO }
 // Serialize implements [nl.NetlinkRequestData].
 func (h netconfHeader) Serialize() []byte { return []byte{h.family, 0, 0, 0} }
 
-// askNetconf puts into told what c's namespace has for all interfaces and for new
-// ones: with one question, and nothing where the kernel does not know that.
-func askNetconf(c *conn, family uint8, told map[netconfKey]map[uint16]int32) {
-	type set struct {
-		index  int32
-		values map[uint16]int32
-	}
-	sets, err := dump(c, unix.RTM_GETNETCONF, netconfHeader{family}, func(m []byte) (set, bool) {
-		s := set{values: map[uint16]int32{}}
+// askNetconf asks for what c's namespace has for all interfaces and for new ones:
+// with one question, and nothing where the kernel does not know that.
+func askNetconf(c *conn, family uint8) *netconfSets {
+	told := &netconfSets{}
+	list, err := dump(c, unix.RTM_GETNETCONF, netconfHeader{family}, func(m []byte) (netconfSets, bool) {
+		var sets netconfSets
+		var set *netconfSet
 		for kind, v := range attributes(m[min(unix.NLMSG_ALIGNTO, len(m)):]) {
-			if len(v) < 4 {
-				continue
-			}
-			value := int32(binary.NativeEndian.Uint32(v))
-			if kind != netconfIndex {
-				s.values[kind] = value
-			} else if s.index = value; value >= 0 {
-				return s, false // an interface's; the index comes first
+			switch {
+			case len(v) < 4:
+			case kind == netconfIndex: // it comes first
+				switch int32(u32(v)) {
+				case netconfAll:
+					set = &sets.all
+				case netconfDefault:
+					set = &sets.fresh
+				default:
+					return sets, false // an interface's
+				}
+			case set != nil && int(kind) < len(set):
+				set[kind].value, set[kind].known = int32(u32(v)), true
 			}
 		}
-		return s, true
+		return sets, set != nil
 	})
 	if err != nil {
-		return
+		return told
 	}
-	for _, s := range sets {
-		told[netconfKey{family, s.index}] = s.values
+	for _, sets := range list {
+		told.all.add(sets.all)
+		told.fresh.add(sets.fresh)
+	}
+	return told
+}
+
+func (s *netconfSet) add(more netconfSet) {
+	for i, v := range more {
+		if v.known {
+			s[i] = v
+		}
 	}
 }

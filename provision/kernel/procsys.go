@@ -5,18 +5,28 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"netlab/provision"
 )
 
 // procSys is a way to the parameters under /proc/sys/net, for one thread.
 //
 // The kernel keeps what was looked up there in one list for all namespaces, a
 // name once for each of them, and walks through it at every look: with a
-// thousand namespaces that takes longer than all the rest. A mount of its own,
-// which nobody else sees, begins with an empty list.
+// thousand namespaces that takes longer than all the rest. From the directory
+// above, which all of them share, it does so without taking a lock at each step
+// (Documentation/filesystems/path-lookup.rst). A mount of its own, which nobody
+// else sees, begins with an empty list.
 type procSys struct {
-	many bool // it is worth the trouble
-	dir  int  // of the mount, or 0
-	used int  // looks since it was made
+	many bool // a mount is worth the trouble
+	dir  int  // net, or 0
+	used int  // looks since it was opened
+
+	// What files held that is known to be harmless, by their paths: a file that
+	// still does need not be looked at closely.
+	harmless map[string]string
+	paths    map[parameter]string // see path
+	buf      [4096]byte           // the kernel hands out a page at most
 }
 
 // procSysLooks is after how many looks a new mount is cheaper than a longer
@@ -26,18 +36,60 @@ const (
 	procSysMany  = 500
 )
 
-// at returns a directory and where a path under /proc is in it.
+const procSysNet = "/proc/sys/net"
+
+// parameter is what a parameter is called.
+type parameter struct{ name, dev string }
+
+// path is sysctlPath, which takes longer than to remember: namespaces have
+// parameters of the same names.
+func (p *procSys) path(s provision.Sysctl) (string, error) {
+	of := parameter{s.Name, s.Dev}
+	if path, ok := p.paths[of]; ok {
+		return path, nil
+	}
+	path, err := sysctlPath(s)
+	if err != nil {
+		return "", err
+	}
+	if p.paths == nil || len(p.paths) > 1000 {
+		p.paths = map[parameter]string{}
+	}
+	p.paths[of] = path
+	return path, nil
+}
+
+// at returns a directory and where a path under /proc/sys/net is in it.
 func (p *procSys) at(path string) (dir int, name string) {
-	if !p.many {
+	name, ok := strings.CutPrefix(path, procSysNet+"/")
+	if !ok {
 		return unix.AT_FDCWD, path
 	}
-	if p.used++; p.dir == 0 || p.used > procSysLooks {
+	if p.used++; p.many && p.used > procSysLooks {
 		p.close()
-		if p.dir, p.many = mountProc(); !p.many { // as in a user namespace
-			return unix.AT_FDCWD, path
+	}
+	if p.dir == 0 && !p.open() {
+		return unix.AT_FDCWD, path
+	}
+	return p.dir, name
+}
+
+func (p *procSys) open() bool {
+	above, name := unix.AT_FDCWD, procSysNet
+	if p.many {
+		if mount, ok := mountProc(); ok {
+			defer unix.Close(mount)
+			above, name = mount, strings.TrimPrefix(procSysNet, "/proc/")
+		} else { // as in a user namespace
+			p.many = false
 		}
 	}
-	return p.dir, strings.TrimPrefix(path, "/proc/")
+	dir, err := unix.Openat(above, name, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return false
+	}
+	p.dir = dir
+	return true
 }
 
 func (p *procSys) close() {
@@ -85,20 +137,49 @@ func (p *parameters) value(name, path string) (string, error) {
 	if v, ok := p.told.value(p.conn, name); ok {
 		return v, nil
 	}
+	raw, err := p.raw(path)
+	return string(fields(raw)), err
+}
+
+// raw reads the file of a parameter. What it returns is good until the next call.
+func (p *parameters) raw(path string) ([]byte, error) {
 	rest, ok := strings.CutPrefix(path, conf4)
 	if !ok {
 		dir, name := p.proc.at(path)
-		return readSysctlAt(dir, name)
+		return readSysctlInto(p.proc.buf[:], dir, name)
 	}
 	if p.ipv4 == 0 {
-		dir, name := p.proc.at(conf4)
+		dir, name := p.proc.at(strings.TrimSuffix(conf4, "/"))
 		fd, err := unix.Openat(dir, name, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 		if err != nil {
-			return "", &fs.PathError{Op: "open", Path: conf4, Err: err}
+			return nil, &fs.PathError{Op: "open", Path: conf4, Err: err}
 		}
 		p.ipv4 = fd
 	}
-	return readSysctlAt(p.ipv4, rest)
+	return readSysctlInto(p.proc.buf[:], p.ipv4, rest)
+}
+
+// suspicious reads what a watched file holds, unless it is harmless.
+func (p *parameters) suspicious(f watchedFile) (value string, ok bool, err error) {
+	if v, told := p.told.value(p.conn, f.name); told {
+		return v, f.suspicious(v), nil
+	}
+	raw, err := p.raw(f.path)
+	if err != nil {
+		return "", false, err
+	}
+	if known, ok := p.proc.harmless[f.path]; ok && known == string(raw) {
+		return "", false, nil
+	}
+	value = string(fields(raw))
+	if f.suspicious(value) {
+		return value, true, nil
+	}
+	if p.proc.harmless == nil {
+		p.proc.harmless = map[string]string{}
+	}
+	p.proc.harmless[f.path] = string(raw)
+	return value, false, nil
 }
 
 func (p *parameters) close() {

@@ -32,12 +32,13 @@ type routeEntries []routeEntry
 // translates indexes of links.
 func routes(c *conn, names map[int]string) (routeEntries, error) {
 	header := &nl.RtMsg{RtMsg: unix.RtMsg{Family: unix.AF_UNSPEC}}
+	var raw copies
 	return dump(c, unix.RTM_GETROUTE, header, func(m []byte) (routeEntry, bool) {
 		r, link, ok := decodeRoute(m, names)
 		if !ok {
 			return routeEntry{}, false
 		}
-		return routeEntry{r, link, m[5], slices.Clone(m)}, true
+		return routeEntry{r, link, m[5], raw.of(m)}, true
 	})
 }
 

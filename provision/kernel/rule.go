@@ -24,9 +24,13 @@ type ruleEntry struct {
 // allRules lists the rules of c's namespace, the kernel's own included.
 func allRules(c *conn) ([]ruleEntry, error) {
 	header := &nl.RtMsg{RtMsg: unix.RtMsg{Family: unix.AF_UNSPEC}}
+	var raw copies
 	return dump(c, unix.RTM_GETRULE, header, func(m []byte) (ruleEntry, bool) {
 		r, ok := decodeRule(m)
-		return ruleEntry{r, slices.Clone(m)}, ok
+		if !ok {
+			return ruleEntry{}, false
+		}
+		return ruleEntry{r, raw.of(m)}, true
 	})
 }
 

@@ -40,6 +40,20 @@ var vxlanSettings = []setting{
 	{nl.IFLA_VXLAN_AGEING, "ageing", 4, 300},
 }
 
+// The same by their attributes.
+var bridgeAttrs, vxlanAttrs, portAttrs = byAttr(bridgeSettings), byAttr(vxlanSettings), byAttr(portSettings)
+
+// settingsByAttr has settings without a size where there is none.
+type settingsByAttr [64]setting
+
+func byAttr(list []setting) settingsByAttr {
+	var all settingsByAttr
+	for _, s := range list {
+		all[s.attr] = s
+	}
+	return all
+}
+
 // portForwarding is the state in which a port of a bridge without STP is while
 // both ends of its cable are up.
 const portForwarding = 3
@@ -93,18 +107,20 @@ func (s setting) in(words string) bool {
 
 // changed returns, in words, that a setting has another value than on a new
 // device, or "".
-func changed(list []setting, kind uint16, v []byte) string {
-	for _, s := range list {
-		if got, ok := s.value(v); s.attr == kind && ok && got != s.fresh {
-			return fmt.Sprintf("%s %d", s.name, got)
-		}
+func changed(list *settingsByAttr, kind uint16, v []byte) string {
+	if int(kind) >= len(list) || list[kind].size == 0 {
+		return ""
+	}
+	s := list[kind]
+	if got, ok := s.value(v); ok && got != s.fresh {
+		return fmt.Sprintf("%s %d", s.name, got)
 	}
 	return ""
 }
 
 func (d *device) say(words string) { d.extra = append(d.extra, words) }
 
-func (d *device) sayIfChanged(list []setting, kind uint16, v []byte) {
+func (d *device) sayIfChanged(list *settingsByAttr, kind uint16, v []byte) {
 	if words := changed(list, kind, v); words != "" {
 		d.say(words)
 	}
@@ -117,7 +133,7 @@ func (d *device) decodePort(kind uint16, v []byte) {
 		d.hairpin = v[0] != 0
 		return
 	}
-	if words := changed(portSettings, kind, v); words != "" {
+	if words := changed(&portAttrs, kind, v); words != "" {
 		d.asPort = append(d.asPort, words)
 	}
 }

@@ -40,24 +40,33 @@ func sysctlPath(s provision.Sysctl) (string, error) {
 
 // readSysctl reads a parameter in the namespace of the calling thread. Several
 // numbers come with one space between them.
-func readSysctl(path string) (string, error) { return readSysctlAt(unix.AT_FDCWD, path) }
+func readSysctl(path string) (string, error) {
+	var buf [4096]byte
+	raw, err := readSysctlInto(buf[:], unix.AT_FDCWD, path)
+	return string(fields(raw)), err
+}
 
-func readSysctlAt(dir int, path string) (string, error) {
+// readSysctlInto reads one below a directory, as it is.
+func readSysctlInto(buf []byte, dir int, path string) ([]byte, error) {
 	fd, err := rawOpen(dir, path)
 	if err != nil {
-		return "", &fs.PathError{Op: "open", Path: path, Err: err}
+		return nil, &fs.PathError{Op: "open", Path: path, Err: err}
 	}
 	defer rawClose(fd)
-	var buf [4096]byte // the kernel hands out a page at most
-	n, err := rawRead(fd, buf[:])
+	n, err := rawRead(fd, buf)
 	if err != nil {
-		return "", &fs.PathError{Op: "read", Path: path, Err: err}
+		return nil, &fs.PathError{Op: "read", Path: path, Err: err}
 	}
-	value := bytes.TrimSuffix(buf[:n], []byte("\n"))
-	if !bytes.ContainsAny(value, " \t\n") {
-		return string(value), nil
+	return buf[:n], nil
+}
+
+// fields returns the words of raw with one space between them.
+func fields(raw []byte) []byte {
+	raw = bytes.TrimSpace(raw)
+	if !bytes.ContainsAny(raw, " \t\n") {
+		return raw
 	}
-	return strings.Join(strings.Fields(string(value)), " "), nil
+	return bytes.Join(bytes.Fields(raw), []byte(" "))
 }
 
 // writeSysctl writes a parameter in the namespace of the calling thread.
@@ -170,7 +179,7 @@ func (h *Host) readSysctls(p *parameters, v *view, w wish) error {
 func sysctls(p *parameters, wanted []provision.Sysctl) ([]provision.Sysctl, error) {
 	found := make([]provision.Sysctl, 0, len(wanted))
 	for _, s := range wanted {
-		path, err := sysctlPath(s)
+		path, err := p.proc.path(s)
 		if err != nil {
 			return nil, err
 		}

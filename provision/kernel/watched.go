@@ -45,6 +45,54 @@ type watchedFile struct{ name, harmless, path string }
 // with depends on the memory of the host.
 const roomy = "roomy"
 
+// ParameterFiles returns, by namespace, the files under /proc/sys that
+// [Host.Observe] opens where all is as want says. What rtnetlink tells at less
+// cost it does not open.
+func ParameterFiles(want provision.State) map[string][]string {
+	w := newWish(want)
+	files := map[string][]string{}
+	ports := map[provision.Key]bool{}
+	add := func(s provision.Sysctl) {
+		path, err := sysctlPath(s)
+		if _, told := netconfOf[s.Name]; err == nil && !told && !slices.Contains(files[s.NS], path) {
+			files[s.NS] = append(files[s.NS], path)
+		}
+	}
+	for o := range want.All() {
+		switch o := o.(type) {
+		case provision.Port:
+			ports[provision.Link{NS: o.NS, Name: o.Dev}.Key()] = true
+		case provision.Namespace:
+			for _, s := range w.sysctls[o.Name] {
+				add(s)
+			}
+			watched := watchedFiles
+			if w.rulesets[o.Name] {
+				watched = slices.Concat(watched, watchedTracking)
+			}
+			for _, f := range watched {
+				add(provision.Sysctl{NS: o.Name, Name: f.name})
+			}
+		}
+	}
+	for o := range want.All() {
+		switch o.(type) {
+		case provision.Veth, provision.Bridge:
+		default:
+			continue
+		}
+		for _, k := range o.Claims() {
+			if k.Kind != provision.KindLink || ports[k] {
+				continue
+			}
+			for name := range watchedNeigh {
+				add(provision.Sysctl{NS: k.NS, Name: "net.ipv4.neigh." + k.Name + "." + name, Dev: k.Name})
+			}
+		}
+	}
+	return files
+}
+
 // suspicious reports whether value is not harmless.
 func (f watchedFile) suspicious(value string) bool {
 	if f.harmless != roomy {
@@ -266,14 +314,14 @@ func watchFiles(files []watchedFile, p *parameters, ns string, known map[string]
 		if _, ok := known[f.name]; ok {
 			continue
 		}
-		value, err := p.value(f.name, f.path)
+		value, suspicious, err := p.suspicious(f)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
 		if err != nil {
 			return nil, err
 		}
-		if f.suspicious(value) {
+		if suspicious {
 			suspects = append(suspects, provision.Sysctl{NS: ns, Name: f.name, Value: value})
 		}
 	}
@@ -290,7 +338,7 @@ func (d device) watchNeigh(p *parameters, ns string, known map[string]string) ([
 		}
 		for name, harmless := range watchedNeigh {
 			s := provision.Sysctl{NS: ns, Name: family + ".neigh." + d.name + "." + name, Dev: d.name}
-			path, err := sysctlPath(s)
+			path, err := p.proc.path(s)
 			if err != nil {
 				return nil, err
 			}
