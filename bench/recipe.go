@@ -6,6 +6,7 @@ import (
 
 	"netlab/labs"
 	"netlab/provision"
+	"netlab/provision/kernel"
 )
 
 // firstIndex is the interface index that a recipe begins with: the ones before
@@ -19,7 +20,9 @@ func recipe(lab *labs.Lab) (string, error) {
 		marks: map[string]string{}, index: map[string]map[string]int{},
 		early: map[string][]string{}, late: map[string][]string{}, sysctls: map[string][]string{},
 	}
-	for _, o := range provision.Desired(lab).Sorted() {
+	want := provision.Desired(lab)
+	r.reads = kernel.ParameterFiles(want)
+	for _, o := range want.Sorted() {
 		if err := r.add(o); err != nil {
 			return "", err
 		}
@@ -32,6 +35,7 @@ type recipeWriter struct {
 	marks                map[string]string
 	index                map[string]map[string]int // of interfaces, by namespace and name
 	early, late, sysctls map[string][]string
+	reads                map[string][]string // files of parameters that netlab reads
 }
 
 // number returns the index of an interface, the next one if it is new.
@@ -113,6 +117,9 @@ func (r *recipeWriter) String() string {
 				for _, l := range lines {
 					fmt.Fprintln(&b, l)
 				}
+			}
+			for _, f := range r.reads[ns] {
+				fmt.Fprintln(&b, "reads", f)
 			}
 		}
 	}

@@ -117,6 +117,9 @@ func (b *suite) build(s size) error {
 			func() error { return m.take("bare up", b.bare, "up", f.recipe) },
 			func() error { return m.take("iptables-restore", b.bare, "rules", f.rules) },
 			func() error { return m.take("bare dump", b.bare, "dump", f.recipe, "save") },
+			func() error {
+				return m.take("bare dump and parameters", b.bare, "dump", f.recipe, "save", "parameters")
+			},
 			func() error { return m.parts("bare down", []string{"call", "release"}, b.bare, "down", f.recipe) },
 		}
 		if s.pods <= 300 && round == 0 {
@@ -145,6 +148,14 @@ func (b *suite) build(s size) error {
 		for _, name := range []string{"up", "no-op up", "plan", "up after drift", "reset", "status", "verify", "down"} {
 			bounds[name] = bound{map[string]float64{"base " + name: 1}, 0}
 		}
+	}
+	// The same once more, beside a program that reads all that netlab reads.
+	for _, name := range []string{"no-op up", "plan"} {
+		all := name + ", parameters counted"
+		for _, one := range m.all[name] {
+			m.keep(all, one)
+		}
+		bounds[all] = bound{map[string]float64{"bare dump and parameters": 1}, 2}
 	}
 	ratios := m.print(os.Stdout, s.String(), bounds)
 	if s.services == 0 {

@@ -11,7 +11,9 @@
 //
 //	bare up RECIPE            make it
 //	bare rules DIR            iptables-restore DIR/<namespace> in each namespace
-//	bare dump RECIPE [save]   read all of it once; save: iptables-save on nodes, too
+//	bare dump RECIPE [save] [parameters]
+//	                          read all of it once; save: iptables-save on nodes, too;
+//	                          parameters: the files of /proc/sys that netlab reads, too
 //	bare down RECIPE          drop it and wait until the kernel has let go
 //	bare ping RECIPE          all leaves ping all leaves
 //	bare serve RECIPE         start a server in each leaf, and end them all

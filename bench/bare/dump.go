@@ -3,9 +3,11 @@ package main
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync/atomic"
 	"syscall"
 
@@ -14,8 +16,8 @@ import (
 
 // dump reads the links, addresses, routes, rules, neighbours and forwarding
 // entries of all namespaces once, and the netfilter rules of nodes if save says
-// so. It returns how many messages there were, and bytes of rules.
-func dump(all []*space, save map[string]bool) (messages, rules int64, err error) {
+// so, and parameters. It returns how many messages there were, and bytes of rules.
+func dump(all []*space, save map[string]bool, parameters bool) (messages, rules int64, err error) {
 	var count, size atomic.Int64
 	err = each(all, func(s *space) error {
 		ns, err := unix.Open(filepath.Join(netnsDir, s.name), unix.O_RDONLY|unix.O_CLOEXEC, 0)
@@ -53,6 +55,11 @@ func dump(all []*space, save map[string]bool) (messages, rules int64, err error)
 			}
 			count.Add(int64(n))
 		}
+		if parameters {
+			if err := readParameters(fd, s.reads); err != nil {
+				return err
+			}
+		}
 		if !save[s.name] {
 			return nil
 		}
@@ -67,6 +74,39 @@ func dump(all []*space, save map[string]bool) (messages, rules int64, err error)
 		return nil
 	})
 	return count.Load(), size.Load(), err
+}
+
+// readParameters reads what rtnetlink tells of the parameters of the calling
+// thread's namespace, and files. Most of them are in one directory, which is
+// looked up once.
+func readParameters(fd int, files []string) error {
+	for _, family := range []byte{unix.AF_INET, unix.AF_INET6} {
+		if _, err := dumpOne(fd, unix.RTM_GETNETCONF, 4, family); err != nil {
+			return err
+		}
+	}
+	const most = "/proc/sys/net/ipv4/"
+	dir, err := unix.Open(most, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(dir)
+	var buf [4096]byte
+	for _, path := range files {
+		f, err := unix.Openat(dir, strings.TrimPrefix(path, most), unix.O_RDONLY|unix.O_CLOEXEC, 0)
+		if errors.Is(err, unix.ENOENT) {
+			continue // this kernel has no such parameter
+		}
+		if err != nil {
+			return fmt.Errorf("%s: %w", path, err)
+		}
+		_, err = unix.Read(f, buf[:])
+		unix.Close(f)
+		if err != nil {
+			return fmt.Errorf("%s: %w", path, err)
+		}
+	}
+	return nil
 }
 
 func dumpOne(fd int, kind uint16, header int, family byte) (int, error) {

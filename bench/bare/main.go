@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 )
@@ -47,12 +48,13 @@ func run(args []string) error {
 		err = settle()
 		lap("release")
 	case "dump":
+		more := args[2:]
 		save := map[string]bool{}
 		for _, s := range all {
-			save[s.name] = len(args) > 2 && strings.Contains(s.mark, ":node:")
+			save[s.name] = slices.Contains(more, "save") && strings.Contains(s.mark, ":node:")
 		}
 		var n, size int64
-		n, size, err = dump(all, save)
+		n, size, err = dump(all, save, slices.Contains(more, "parameters"))
 		lap("dump")
 		fmt.Printf("messages %d\nrules %d\n", n, size)
 	case "serve":

@@ -15,6 +15,7 @@ type space struct {
 	name, mark string
 	leaf       bool
 	sysctls    [][2]string // path and value
+	reads      []string    // paths of parameters to read
 	early      [][]string  // lines of links, in order
 	late       [][]string  // lines of what needs the links of others
 	addr       netip.Addr  // of a leaf
@@ -45,6 +46,8 @@ func read(path string) ([]*space, error) {
 		switch w[0] {
 		case "sysctl":
 			s.sysctls = append(s.sysctls, [2]string{w[1], strings.Join(w[2:], " ")})
+		case "reads":
+			s.reads = append(s.reads, w[1])
 		case "bridge", "veth":
 			s.early = append(s.early, w)
 		default:
