@@ -23,6 +23,7 @@ func (r *run) exchangeAll(checks, samples []int) {
 	before := r.neighbours(r.spaceNames(all))
 	var slow sync.WaitGroup
 	var late []int
+	calm := len(samples) == 0 // nothing is learned once blocks are forgotten
 	for _, b := range schedule(r.checks, checks, r.budgets(before)) {
 		if r.ctx.Err() != nil {
 			break
@@ -31,6 +32,7 @@ func (r *run) exchangeAll(checks, samples []int) {
 			slow.Wait()
 		}
 		late = append(late, r.exchange(b, &slow)...)
+		calm = calm && len(late) == 0 && r.pace.busy() == 0
 		r.forget(r.spaceNames(b), before)
 	}
 	var again sync.WaitGroup
@@ -48,7 +50,9 @@ func (r *run) exchangeAll(checks, samples []int) {
 	}
 	again.Wait()
 	slow.Wait()
-	r.forget(r.spaceNames(all), before)
+	if !calm {
+		r.forget(r.spaceNames(all), before)
+	}
 }
 
 // exchange makes the checks of one block and returns those that were not

@@ -116,7 +116,7 @@ func (r *run) countPings(c *verify.Check) (verify.Observation, error) {
 			p.token++
 			t.sent()
 			open[p.token] = time.Now()
-			if err := p.s.send(newEchoOf(p.to.Is6(), p.token, p.nonce, 0), p.to); err != nil {
+			if err := p.s.send(newEchoOf(p.to.Is6(), p.token, p.mark, 0), p.to); err != nil {
 				delete(open, p.token)
 				one, trouble := observe(message{}, err, p.to)
 				t.note(one, trouble, 0)

@@ -30,8 +30,8 @@ func (r *run) forgetPings(name string, own map[string][]netip.Addr) {
 	if len(pings) == 0 || len(pings) > mostPings {
 		return
 	}
-	last := r.lastIdentifier()
-	if sweepPings(pings, last) == nil {
+	id := r.newMark().id
+	if sweepPings(pings, id) == nil {
 		return
 	}
 	var there deletions
@@ -50,12 +50,10 @@ func (r *run) forgetPings(name string, own map[string][]netip.Addr) {
 			if dst.Is6() {
 				proto = unix.IPPROTO_ICMPV6
 			}
-			for id := range last + 1 {
-				f := flow{proto, netip.AddrPortFrom(src, uint16(id)), netip.AddrPortFrom(dst, 0)}
-				if src.Is4() == dst.Is4() && !done[f] {
-					done[f] = true
-					there.add(f) // most of them are not there
-				}
+			f := flow{proto, netip.AddrPortFrom(src, id), netip.AddrPortFrom(dst, 0)}
+			if src.Is4() == dst.Is4() && !done[f] {
+				done[f] = true
+				there.add(f) // most of them are not there
 			}
 		}
 	}
@@ -72,36 +70,20 @@ func (r *run) forgetPings(name string, own map[string][]netip.Addr) {
 	}
 }
 
-// sweepPings deletes all entries of pings with an identifier up to last, of the
-// families that some pings were of. What of others goes along, the next packet
-// makes again. The error says that this kernel cannot.
-func sweepPings(pings []*verify.Check, last uint32) error {
+// sweepPings deletes all entries of pings with an identifier, of the families that
+// some pings were of. The error says that this kernel cannot.
+func sweepPings(pings []*verify.Check, id uint16) error {
 	var all []alike
 	has := func(six bool) bool {
 		return slices.ContainsFunc(pings, func(c *verify.Check) bool { return c.Kind == verify.Neigh || c.Addr.Is6() == six })
 	}
-	for id := range last + 1 {
-		if has(false) {
-			all = append(all, alike{unix.AF_INET, unix.IPPROTO_ICMP, uint16(id), 0, byIdentifier})
-		}
-		if has(true) {
-			all = append(all, alike{unix.AF_INET6, unix.IPPROTO_ICMPV6, uint16(id), 0, byIdentifier6})
-		}
+	if has(false) {
+		all = append(all, alike{unix.AF_INET, unix.IPPROTO_ICMP, id, 0, byIdentifier})
+	}
+	if has(true) {
+		all = append(all, alike{unix.AF_INET6, unix.IPPROTO_ICMPV6, id, 0, byIdentifier6})
 	}
 	return sweep(all...)
-}
-
-// lastIdentifier returns the largest identifier that a ping of the run had: they
-// begin with 0, and many pings share one.
-func (r *run) lastIdentifier() uint32 {
-	last := uint32(0)
-	for i := range r.lanes {
-		e := &r.lanes[i]
-		e.mu.Lock()
-		last = max(last, (e.first+uint32(len(e.list)))<<attemptBits>>16)
-		e.mu.Unlock()
-	}
-	return last
 }
 
 // deletions are entries of connection tracking to be deleted in the namespace of

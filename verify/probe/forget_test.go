@@ -2,6 +2,7 @@ package probe
 
 import (
 	"context"
+	"encoding/binary"
 	"net/netip"
 	"testing"
 
@@ -9,17 +10,19 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestForgetsEveryIdentifier knows which identifiers the pings of a run have: of
-// a large run they are many, and what is not deleted stays for half a minute.
+// TestForgetsEveryIdentifier knows which identifier the pings of a run have: all
+// of them the same, however many they are. What is not deleted stays for half a
+// minute.
 func TestForgetsEveryIdentifier(t *testing.T) {
-	r := &run{ctx: context.Background()}
-	e := &r.lanes[1]
-	e.init([8]byte{}, &crowd{})
-	e.first = 20000
-	r.sendAll(e, []*echo{{from: &space{err: unix.ENOENT}, to: netip.MustParseAddr("10.0.0.1")}}, true, func() {})
-	token := e.list[0].number << attemptBits
-	if id := r.lastIdentifier(); id != token>>16 || id == 0 {
-		t.Errorf("the last identifier is %d, a ping has %d", id, token>>16)
+	r := newRun(context.Background(), nil, nil, nil)
+	for _, sender := range []echoMark{r.newMark(), r.lanes[0].mark, r.lanes[3].mark} {
+		for _, token := range []uint32{1, 1 << 20} {
+			packet := newEcho(false, token, sender)
+			m, ok := parse4(append([]byte{0x45, 0, 0, 40, 0, 0, 0, 0, 64, 1, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2}, append([]byte{echoReply4}, packet[1:]...)...))
+			if id := binary.BigEndian.Uint16(packet[4:]); id != r.newMark().id || !ok || m.token != token {
+				t.Errorf("ping %d has the identifier %d and is read as %+v, %v; deleted is %d", token, id, m, ok, r.newMark().id)
+			}
+		}
 	}
 	to := netip.MustParseAddrPort("10.0.0.1:0")
 	one := request(nl.IPCTNL_MSG_CT_DELETE, 0, flow{unix.IPPROTO_ICMP, netip.MustParseAddrPort("10.0.0.2:1"), to}).Serialize()

@@ -24,13 +24,19 @@ const (
 	echoReply6    = 129
 )
 
-// echoSize is the length of our pings: header, nonce.
-const echoSize = 8 + 8
+// echoSize is the length of our pings: header, nonce, token.
+const echoSize = 8 + 8 + 4
+
+// echoMark is what the pings of a sender have in common.
+type echoMark struct {
+	nonce [8]byte // by which their answers are known
+	id    uint16  // one for the whole run: connection tracking knows pings by it
+}
 
 // message is an answer to a ping of ours, or an ICMP error about one.
 type message struct {
 	token   uint32     // identifies the ping
-	nonce   []byte     // of the run, if it was there
+	nonce   []byte     // of the sender
 	from    netip.Addr // who sent the message
 	ttl     uint8      // it arrived with
 	wrong   string     // what an error says, "" for an answer
@@ -40,18 +46,20 @@ type message struct {
 
 // newEcho returns a ping. The kernel adds the checksum of ICMPv6, whose input
 // includes addresses; a raw IPv4 socket leaves the checksum to us.
-func newEcho(v6 bool, token uint32, nonce [8]byte) []byte { return newEchoOf(v6, token, nonce, 0) }
+func newEcho(v6 bool, token uint32, m echoMark) []byte { return newEchoOf(v6, token, m, 0) }
 
 // newEchoOf is newEcho for a ping of so many bytes, if that is more than it
 // needs.
-func newEchoOf(v6 bool, token uint32, nonce [8]byte, size int) []byte {
+func newEchoOf(v6 bool, token uint32, m echoMark, size int) []byte {
 	p := make([]byte, max(size, echoSize))
 	p[0] = echo4
 	if v6 {
 		p[0] = echo6
 	}
-	binary.BigEndian.PutUint32(p[4:], token)
-	copy(p[8:], nonce[:])
+	binary.BigEndian.PutUint16(p[4:], m.id)
+	binary.BigEndian.PutUint16(p[6:], uint16(token)) // for those who watch
+	copy(p[8:], m.nonce[:])
+	binary.BigEndian.PutUint32(p[16:], token)
 	if !v6 {
 		binary.BigEndian.PutUint16(p[2:], checksum(p))
 	}
@@ -121,13 +129,13 @@ func parse6(icmp []byte, from netip.Addr, ttl uint8) (message, bool) {
 	return m, m.identify(quoted[40:])
 }
 
-// identify reads which ping a message is about. What is quoted may be cut off
-// after the first eight bytes.
+// identify reads which ping a message is about, unless it quotes too little: a
+// router must quote eight bytes only, but Linux quotes more than a ping of ours has.
 func (m *message) identify(icmp []byte) bool {
-	m.token = binary.BigEndian.Uint32(icmp[4:8])
-	if len(icmp) >= echoSize {
-		m.nonce = icmp[8:16]
+	if len(icmp) < echoSize {
+		return false
 	}
+	m.nonce, m.token = icmp[8:16], binary.BigEndian.Uint32(icmp[16:])
 	return true
 }
 

@@ -64,8 +64,8 @@ func (p *pace) begin(slow func()) (end func()) {
 			usual := p.usual.Load()
 			p.usual.Store(usual + (int64(took)-usual)/16) // whoever is overtaken is not missed
 		}
-		release()
 		<-p.open
+		release()
 	}
 }
 

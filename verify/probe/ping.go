@@ -48,7 +48,7 @@ type echo struct {
 // echoes are the pings under way. Readers of all namespaces deliver to it.
 type echoes struct {
 	mu     sync.Mutex
-	nonce  [8]byte
+	mark   echoMark
 	list   []*echo
 	first  uint32 // number of list[0]: late answers to earlier pings fall below
 	batch  int
@@ -57,13 +57,13 @@ type echoes struct {
 	signal chan struct{}
 }
 
-func (e *echoes) init(nonce [8]byte, c *crowd) {
-	e.nonce, e.crowd, e.signal = nonce, c, make(chan struct{}, 1)
+func (e *echoes) init(m echoMark, c *crowd) {
+	e.mark, e.crowd, e.signal = m, c, make(chan struct{}, 1)
 }
 
 // receive takes in an answer or an error.
 func (e *echoes) receive(m message) {
-	if !bytes.Equal(m.nonce, e.nonce[:]) {
+	if !bytes.Equal(m.nonce, e.mark.nonce[:]) {
 		return
 	}
 	now := time.Now()
@@ -305,7 +305,7 @@ func (e *echoes) sendOne(p *echo) {
 	}
 	p.attempts++
 	e.mu.Unlock()
-	err := p.send(newEcho(p.to.Is6(), token, e.nonce))
+	err := p.send(newEcho(p.to.Is6(), token, e.mark))
 	if err == nil {
 		return
 	}

@@ -2,6 +2,7 @@ package probe
 
 import (
 	"context"
+	"encoding/binary"
 	"runtime"
 	"slices"
 	"sync"
@@ -135,9 +136,14 @@ func newRun(ctx context.Context, checks []verify.Check, in func(string, func() e
 	}
 	r.servers = newServers(r.nonce)
 	for i := range r.lanes {
-		r.lanes[i].init(newNonce(), r.crowd)
+		r.lanes[i].init(r.newMark(), r.crowd)
 	}
 	return r
+}
+
+// newMark returns what marks the pings of a sender.
+func (r *run) newMark() echoMark {
+	return echoMark{newNonce(), binary.BigEndian.Uint16(r.nonce[:])}
 }
 
 // task is a check to make.

@@ -54,7 +54,7 @@ type pinger struct {
 	r      *run
 	s      *raw
 	to     netip.Addr
-	nonce  [8]byte
+	mark   echoMark
 	token  uint32
 	heard  chan message
 	closer func()
@@ -66,7 +66,7 @@ func (r *run) newPinger(c *verify.Check) (*pinger, error) {
 	if err := r.spaces[ns].err; err != nil {
 		return nil, err
 	}
-	p := &pinger{r: r, to: c.Addr, nonce: newNonce(), heard: make(chan message, 64)}
+	p := &pinger{r: r, to: c.Addr, mark: r.newMark(), heard: make(chan message, 64)}
 	family := unix.AF_INET
 	if c.Addr.Is6() {
 		family = unix.AF_INET6
@@ -81,7 +81,7 @@ func (r *run) newPinger(c *verify.Check) (*pinger, error) {
 	var reader sync.WaitGroup
 	reader.Go(func() {
 		p.s.read(func(m message) {
-			if string(m.nonce) != string(p.nonce[:]) {
+			if string(m.nonce) != string(p.mark.nonce[:]) {
 				return // to somebody else in this namespace
 			}
 			m.nonce = nil // it is part of a buffer
@@ -121,7 +121,7 @@ func (p *pinger) once(size int, patience time.Duration) (message, error) {
 		header = 40
 	}
 	p.token++
-	packet := newEchoOf(p.to.Is6(), p.token, p.nonce, size-header)
+	packet := newEchoOf(p.to.Is6(), p.token, p.mark, size-header)
 	deadline := time.Now().Add(patience)
 	for gap := 100 * time.Millisecond; p.r.ctx.Err() == nil; gap *= 2 {
 		if err := p.s.send(packet, p.to); err != nil && !temporary(err) {
