@@ -14,17 +14,19 @@ const mostLate = 512
 // exchangeAll makes checks that send something, block by block, and takes
 // samples when each check was tried. What is not answered soon is not waited
 // for: connections go on by themselves, pings are made again when all blocks
-// are through, with all the time they may take.
-func (r *run) exchangeAll(checks, samples []int) {
+// are through, with all the time they may take. Neighbours that the last block
+// made are forgotten by the function that it returns.
+func (r *run) exchangeAll(checks, samples []int) (forget func()) {
 	all := slices.Concat(checks, samples)
 	if len(all) == 0 {
-		return
+		return func() {}
 	}
 	before := r.neighbours(r.spaceNames(all))
 	var slow sync.WaitGroup
 	var late []int
-	calm := len(samples) == 0 // nothing is learned once blocks are forgotten
-	for _, b := range schedule(r.checks, checks, r.budgets(before)) {
+	calm := len(samples) == 0 // nothing is learned once a block is forgotten
+	blocks := schedule(r.checks, checks, r.budgets(before))
+	for i, b := range blocks {
 		if r.ctx.Err() != nil {
 			break
 		}
@@ -33,7 +35,11 @@ func (r *run) exchangeAll(checks, samples []int) {
 		}
 		late = append(late, r.exchange(b, &slow)...)
 		calm = calm && len(late) == 0 && r.pace.busy() == 0
-		r.forget(r.spaceNames(b), before)
+		forget = func() { r.forget(r.spaceNames(b), before) }
+		if calm && i == len(blocks)-1 {
+			return forget
+		}
+		forget()
 	}
 	var again sync.WaitGroup
 	again.Go(func() {
@@ -50,9 +56,7 @@ func (r *run) exchangeAll(checks, samples []int) {
 	}
 	again.Wait()
 	slow.Wait()
-	if !calm {
-		r.forget(r.spaceNames(all), before)
-	}
+	return func() { r.forget(r.spaceNames(all), before) }
 }
 
 // exchange makes the checks of one block and returns those that were not

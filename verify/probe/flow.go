@@ -53,14 +53,11 @@ func (f *flows) take() map[flow][]string {
 // mostHops is how many machines may translate one flow.
 const mostHops = 4
 
-// forgetFlows deletes what the machines remember of the flows of the run. Where one translated a flow, it went on as another one, which the
-// next machine may remember.
+// forgetFlows deletes what the machines remember of the flows of the run. Where
+// one translated a flow, it went on as another one, which the next machine may
+// remember.
 func (r *run) forgetFlows() {
 	machines := r.machines(func(*verify.End) bool { return true })
-	own := r.ownAddresses(machines)
-	r.each(machines, func(s *space) {
-		_ = r.in(s.name, func() error { r.forgetPings(s.name, own); return nil })
-	})
 	for range mostHops {
 		some := r.flows.take()
 		if len(some) == 0 {

@@ -1,39 +1,101 @@
 package probe
 
 import (
+	"maps"
 	"net"
 	"net/netip"
 	"slices"
 
+	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 
-	"github.com/vishvananda/netlink/nl"
-
+	"netlab/labs"
 	"netlab/verify"
 )
 
-// mostPings is how many entries of pings are deleted one by one. Where there
-// are more they age away, within half a minute.
+// mostPings is how many pings of a machine are forgotten. Where there are more
+// their entries age away, within half a minute.
 const mostPings = 20000
 
-// forgetPings deletes what the machine of the calling thread's namespace
-// remembers of the pings of the run.
-// own are the addresses of each machine.
-func (r *run) forgetPings(name string, own map[string][]netip.Addr) {
-	var pings []*verify.Check
-	for i := range r.checks {
-		c := &r.checks[i]
-		if (c.Kind == verify.ICMP || c.Kind == verify.Neigh || c.Kind == verify.Expire || c.Kind == verify.Size) && (machine(c.From) == name || c.To != nil && machine(c.To) == name) {
-			pings = append(pings, c)
+// forgetTraces deletes what machines remember of the pings of the run, and nodes
+// of the packets of tunnels. The kernel walks through its table for one caller at
+// a time, so that one machine comes after the other. A kernel that cannot tell
+// entries from others is told one by one which to delete.
+func (r *run) forgetTraces() {
+	machines := r.machines(func(*verify.End) bool { return true })
+	nodes := r.machines(func(e *verify.End) bool { return e.Kind == labs.RefNode })
+	pings := r.pings()
+	id := r.newMark().id
+	can := true
+	for name := range machines {
+		tunnels := r.tunnelPort != 0 && nodes[name] != nil
+		_ = r.in(name, func() error { // what cannot be deleted ages away by itself
+			all := likePings(pings[name], id)
+			if tunnels {
+				all = append(all, likeTunnels(r.tunnelPort)...)
+			}
+			can = sweep(all...) == nil
+			return nil
+		})
+		if !can {
+			break
 		}
 	}
-	if len(pings) == 0 || len(pings) > mostPings {
+	if can {
 		return
 	}
-	id := r.newMark().id
-	if sweepPings(pings, id) == nil {
-		return
+	own := r.ownAddresses(machines)
+	r.each(machines, func(s *space) {
+		_ = r.in(s.name, func() error {
+			forgetPings(pings[s.name], id, own)
+			if r.tunnelPort != 0 && nodes[s.name] != nil {
+				return forgetTunnels(r.tunnelPort)
+			}
+			return nil
+		})
+	})
+}
+
+// pings returns the checks whose pings machines have seen, by their namespaces, of
+// those that have not seen too many.
+func (r *run) pings() map[string][]*verify.Check {
+	seen := map[string][]*verify.Check{}
+	for i := range r.checks {
+		c := &r.checks[i]
+		if c.Kind != verify.ICMP && c.Kind != verify.Neigh && c.Kind != verify.Expire && c.Kind != verify.Size {
+			continue
+		}
+		from := machine(c.From)
+		seen[from] = append(seen[from], c)
+		if c.To != nil {
+			if to := machine(c.To); to != from {
+				seen[to] = append(seen[to], c)
+			}
+		}
 	}
+	maps.DeleteFunc(seen, func(_ string, list []*verify.Check) bool { return len(list) > mostPings })
+	return seen
+}
+
+// likePings are all entries of pings with an identifier, of the families that some
+// pings were of.
+func likePings(pings []*verify.Check, id uint16) []alike {
+	var all []alike
+	has := func(six bool) bool {
+		return slices.ContainsFunc(pings, func(c *verify.Check) bool { return c.Kind == verify.Neigh || c.Addr.Is6() == six })
+	}
+	if has(false) {
+		all = append(all, alike{unix.AF_INET, unix.IPPROTO_ICMP, id, 0, byIdentifier})
+	}
+	if has(true) {
+		all = append(all, alike{unix.AF_INET6, unix.IPPROTO_ICMPV6, id, 0, byIdentifier6})
+	}
+	return all
+}
+
+// forgetPings deletes, one by one, what the machine of the calling thread's
+// namespace remembers of pings. own are the addresses of each machine.
+func forgetPings(pings []*verify.Check, id uint16, own map[string][]netip.Addr) {
 	var there deletions
 	defer there.flush()
 	done := map[flow]bool{}
@@ -68,22 +130,6 @@ func (r *run) forgetPings(name string, own map[string][]netip.Addr) {
 			}
 		}
 	}
-}
-
-// sweepPings deletes all entries of pings with an identifier, of the families that
-// some pings were of. The error says that this kernel cannot.
-func sweepPings(pings []*verify.Check, id uint16) error {
-	var all []alike
-	has := func(six bool) bool {
-		return slices.ContainsFunc(pings, func(c *verify.Check) bool { return c.Kind == verify.Neigh || c.Addr.Is6() == six })
-	}
-	if has(false) {
-		all = append(all, alike{unix.AF_INET, unix.IPPROTO_ICMP, id, 0, byIdentifier})
-	}
-	if has(true) {
-		all = append(all, alike{unix.AF_INET6, unix.IPPROTO_ICMPV6, id, 0, byIdentifier6})
-	}
-	return sweep(all...)
 }
 
 // deletions are entries of connection tracking to be deleted in the namespace of

@@ -82,13 +82,21 @@ func (p Prober) Probe(ctx context.Context, checks []verify.Check, report func(i 
 	r.refusals(first, &wg)
 	r.listen()
 	wg.Go(func() { r.silent(quiet) }) // takes its time, whatever else goes on
-	r.exchangeAll(rest, samples)
+	forget := r.exchangeAll(rest, samples)
 	wg.Wait()
+	if len(r.crowd.doubtful)+len(counted) > 0 { // which need the room
+		forget()
+		forget = func() {}
+	}
 	r.settleDoubts()
 	r.counted(counted)
-	r.forget(few, before)
-	r.forgetFlows()
-	r.forgetTunnels()
+	wg.Go(func() {
+		forget()
+		r.forget(few, before)
+	})
+	wg.Go(r.forgetTraces)
+	wg.Go(r.forgetFlows)
+	wg.Wait()
 	return ctx.Err()
 }
 

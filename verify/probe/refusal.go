@@ -20,7 +20,7 @@ func (r *run) refusals(checks []int, late *sync.WaitGroup) {
 		return
 	}
 	if !r.apart(checks) {
-		r.exchangeAll(checks, nil)
+		r.exchangeAll(checks, nil)()
 		return
 	}
 	before := r.neighbours(r.spaceNames(checks))

@@ -7,47 +7,38 @@ import (
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
-
-	"netlab/labs"
-	"netlab/verify"
 )
 
-// forgetTunnels deletes what nodes remember of the packets of tunnels, whose
-// source ports follow from what is in them. An entry that is still of use is made
-// again with the next packet. Where the kernel cannot tell them from others, all
-// entries are read, which takes a node 15 ms.
-func (r *run) forgetTunnels() {
-	if r.tunnelPort == 0 {
-		return
+// likeTunnels are all entries of packets of tunnels in the namespace of the calling
+// thread, whose source ports follow from what is in them. One that is still of use
+// is made again with the next packet.
+func likeTunnels(port uint16) []alike {
+	all := []alike{{unix.AF_INET, unix.IPPROTO_UDP, 0, port, byDestinationPort}}
+	if slices.ContainsFunc(addresses(), func(a netip.Addr) bool { return a.Is6() && !a.IsLinkLocalUnicast() && !a.IsLoopback() }) {
+		all = append(all, alike{unix.AF_INET6, unix.IPPROTO_UDP, 0, port, byDestinationPort})
 	}
-	nodes := r.machines(func(e *verify.End) bool { return e.Kind == labs.RefNode })
-	r.each(nodes, func(s *space) {
-		_ = r.in(s.name, func() error { // what cannot be read ages away by itself
-			tunnels := []alike{{unix.AF_INET, unix.IPPROTO_UDP, 0, r.tunnelPort, byDestinationPort}}
-			if slices.ContainsFunc(addresses(), func(a netip.Addr) bool { return a.Is6() && !a.IsLinkLocalUnicast() && !a.IsLoopback() }) {
-				tunnels = append(tunnels, alike{unix.AF_INET6, unix.IPPROTO_UDP, 0, r.tunnelPort, byDestinationPort})
-			}
-			if sweep(tunnels...) == nil {
-				return nil
-			}
-			list, err := retry(func() ([]*netlink.ConntrackFlow, error) {
-				return netlink.ConntrackTableList(netlink.ConntrackTable, unix.AF_UNSPEC)
-			})
-			if err != nil {
-				return err
-			}
-			var there deletions
-			defer there.flush()
-			for _, c := range list {
-				f := flow{c.Forward.Protocol, ended(c.Forward.SrcIP, c.Forward.SrcPort), ended(c.Forward.DstIP, c.Forward.DstPort)}
-				straight := f.from == ended(c.Reverse.DstIP, c.Reverse.DstPort) && f.to == ended(c.Reverse.SrcIP, c.Reverse.SrcPort)
-				if f.proto == unix.IPPROTO_UDP && f.to.Port() == r.tunnelPort && straight {
-					there.add(f)
-				}
-			}
-			return nil
-		})
+	return all
+}
+
+// forgetTunnels deletes these entries one by one. All there are must be read for
+// that, which takes a node 15 ms.
+func forgetTunnels(port uint16) error {
+	list, err := retry(func() ([]*netlink.ConntrackFlow, error) {
+		return netlink.ConntrackTableList(netlink.ConntrackTable, unix.AF_UNSPEC)
 	})
+	if err != nil {
+		return err
+	}
+	var there deletions
+	defer there.flush()
+	for _, c := range list {
+		f := flow{c.Forward.Protocol, ended(c.Forward.SrcIP, c.Forward.SrcPort), ended(c.Forward.DstIP, c.Forward.DstPort)}
+		straight := f.from == ended(c.Reverse.DstIP, c.Reverse.DstPort) && f.to == ended(c.Reverse.SrcIP, c.Reverse.SrcPort)
+		if f.proto == unix.IPPROTO_UDP && f.to.Port() == port && straight {
+			there.add(f)
+		}
+	}
+	return nil
 }
 
 func ended(ip net.IP, port uint16) netip.AddrPort {
