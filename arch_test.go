@@ -29,7 +29,7 @@ var imports = map[string][]string{
 	"verify":               {"labs", "provision"},
 	"verify/explain":       {"labs", "provision", "provision/netfilter", "trace", "verify"},
 	"verify/probe":         {"labs", "provision", "provision/netns", "verify"},
-	"bench":                {"labs", "provision", "provision/kernel"},
+	"bench":                {"labs", "provision", "provision/kernel", "verify"},
 	"bench/bare":           {}, // knows nothing of netlab
 	"labtest":              {"labs", "provision", "provision/kernel", "provision/netns", "provision/runtime", "verify", "verify/probe"},
 	"examples":             {}, // they run the program

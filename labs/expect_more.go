@@ -3,7 +3,6 @@ package labs
 import (
 	"net"
 	"net/netip"
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -126,7 +125,7 @@ func (r *resolver) duration(a At[string], most time.Duration) time.Duration {
 	return 0
 }
 
-var percents = regexp.MustCompile(`^([0-9]+(?:\.[0-9]+)?)%?(?:-([0-9]+(?:\.[0-9]+)?)%)?$`)
+var percents = newPattern(`^([0-9]+(?:\.[0-9]+)?)%?(?:-([0-9]+(?:\.[0-9]+)?)%)?$`)
 
 // percent parses what is lost: at most, or from to.
 func (r *resolver) percent(a At[string]) Range {
@@ -148,7 +147,7 @@ func (r *resolver) percent(a At[string]) Range {
 }
 
 var (
-	rates = regexp.MustCompile(`^([0-9]+(?:\.[0-9]+)?)([kmg]?)bit(?:-([0-9]+(?:\.[0-9]+)?)([kmg]?)bit)?$`)
+	rates = newPattern(`^([0-9]+(?:\.[0-9]+)?)([kmg]?)bit(?:-([0-9]+(?:\.[0-9]+)?)([kmg]?)bit)?$`)
 	units = map[string]float64{"": 1, "k": 1e3, "m": 1e6, "g": 1e9}
 )
 

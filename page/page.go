@@ -10,6 +10,7 @@ import (
 	_ "embed"
 	"regexp"
 	"strings"
+	"sync"
 )
 
 // Colour is a colour of all pages, under its name.
@@ -64,7 +65,7 @@ func Style() string {
 //go:embed theme.js
 var Theme string
 
-var property = regexp.MustCompile(`([a-z-]+): ?var\(--([a-z0-9]+)\)`)
+var property = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`([a-z-]+): ?var\(--([a-z0-9]+)\)`) })
 
 // Literal puts the light colour before each use of the palette in a style
 // sheet, for programs that do not know custom properties, and the palette
@@ -74,8 +75,8 @@ func Literal(root, sheet string) string {
 	for _, c := range Colours() {
 		light[c.Name] = c.Light
 	}
-	sheet = property.ReplaceAllStringFunc(sheet, func(s string) string {
-		m := property.FindStringSubmatch(s)
+	sheet = property().ReplaceAllStringFunc(sheet, func(s string) string {
+		m := property().FindStringSubmatch(s)
 		return m[1] + ": " + light[m[2]] + "; " + s
 	})
 	return root + " { " + Light() + " }\n" +

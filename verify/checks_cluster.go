@@ -13,21 +13,21 @@ func (b *builder) pods() {
 	b.allPods(TCP)
 }
 
-// mostConnections is how many connections between pods are made at most. Pings go
+// MostConnections is how many connections between pods are made at most. Pings go
 // between all pairs, however many there are; with thirty pods connections do,
 // too.
-const mostConnections = 1_000
+const MostConnections = 1_000
 
 // connects reports whether a pod connects to another one in a lab with more
 // pairs than that: every pod does to as many others as there is room for, spread
 // evenly over all, and so is every pod connected to.
 func (b *builder) connects(from, to int) bool {
 	pods := len(b.podEnds)
-	if pods*(pods-1) <= mostConnections {
+	if pods*(pods-1) <= MostConnections {
 		return true
 	}
 	others := pods - 1
-	each := max(mostConnections/pods, 1) // of the others
+	each := max(MostConnections/pods, 1) // of the others
 	ahead := (to - from + pods) % pods
 	return ahead*each/others != (ahead-1)*each/others
 }
@@ -36,7 +36,7 @@ func (b *builder) allPods(kind Kind) {
 	if pods := len(b.podEnds); kind == ICMP {
 		// Room for all pairs of one family, for connections, and for what other
 		// groups have: a million checks are copied in vain otherwise.
-		b.checks = slices.Grow(b.checks, pods*(pods-1)+mostConnections+64*pods)
+		b.checks = slices.Grow(b.checks, pods*(pods-1)+MostConnections+64*pods)
 	}
 	for i, from := range b.podEnds {
 		for j, to := range b.podEnds {

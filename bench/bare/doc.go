@@ -15,7 +15,7 @@
 //	                          read all of it once; save: iptables-save on nodes, too;
 //	                          parameters: the files of /proc/sys that netlab reads, too
 //	bare down RECIPE          drop it and wait until the kernel has let go
-//	bare ping RECIPE          all leaves ping all leaves
+//	bare ping RECIPE [N]      all leaves ping all leaves, and N pairs connect by TCP
 //	bare serve RECIPE         start a server in each leaf, and end them all
 //
 // It prints how many milliseconds the parts took.

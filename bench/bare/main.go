@@ -61,6 +61,9 @@ func run(args []string) error {
 		err = servers(all)
 	case "ping":
 		err = ping(all, lap)
+		if err == nil && len(args) > 2 {
+			err = connect(all, int(number(args[2])), lap)
+		}
 	default:
 		err = fmt.Errorf("%q is nothing that it can do", args[0])
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"runtime"
 	"sync"
 	"time"
 
@@ -28,12 +29,7 @@ const block = 64
 // ping lets all leaves ping all others once, over one raw socket each, and
 // says how many answers came. It knows no retry and no limit of neighbours.
 func ping(all []*space, lap func(string)) error {
-	var leaves []*space
-	for _, s := range all {
-		if s.leaf {
-			leaves = append(leaves, s)
-		}
-	}
+	leaves := leavesOf(all)
 	sockets := make([]int, len(leaves))
 	index := map[*space]int{}
 	for i, s := range leaves {
@@ -100,6 +96,100 @@ func ping(all []*space, lap func(string)) error {
 		return errors.New("more answers than questions")
 	}
 	return nil
+}
+
+// greeting is what a server of connect says.
+var greeting = []byte("bare: a line as long as one of netlab's servers says\n")
+
+// connect makes TCP connections from leaves to others, of as many pairs, which are
+// spread evenly: the server says a line, the client reads it, and both let go.
+func connect(all []*space, count int, lap func(string)) error {
+	leaves := leavesOf(all)
+	spaces, listeners := make([]int, len(leaves)), make([]int, len(leaves))
+	index := map[*space]int{}
+	for i, s := range leaves {
+		index[s] = i
+	}
+	if err := each(leaves, func(s *space) (err error) {
+		i := index[s]
+		if spaces[i], err = unix.Open(filepath.Join(netnsDir, s.name), unix.O_RDONLY|unix.O_CLOEXEC, 0); err != nil {
+			return err
+		}
+		if err := unix.Setns(spaces[i], unix.CLONE_NEWNET); err != nil {
+			return err
+		}
+		if listeners[i], err = unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0); err != nil {
+			return err
+		}
+		if err := unix.Bind(listeners[i], &unix.SockaddrInet4{Port: connectPort}); err != nil {
+			return err
+		}
+		return unix.Listen(listeners[i], 128)
+	}); err != nil {
+		return err
+	}
+	lap("listen")
+	pairs := len(leaves) * (len(leaves) - 1)
+	count = min(count, pairs)
+	errs := make([]error, 2)
+	var wg sync.WaitGroup
+	for t := range 2 {
+		wg.Go(func() {
+			runtime.LockOSThread() // it ends with the thread
+			for k := t; k < count && errs[t] == nil; k += 2 {
+				pair := k * pairs / count
+				from, to := pair/(len(leaves)-1), pair%(len(leaves)-1)
+				if to >= from {
+					to++
+				}
+				errs[t] = converse(spaces[from], listeners[to], leaves[to].addr.As4())
+			}
+		})
+	}
+	wg.Wait()
+	lap("connect")
+	fmt.Printf("connections %d\n", count)
+	return errors.Join(errs...)
+}
+
+const connectPort = 8080
+
+// converse makes one connection, of which the calling thread is both ends.
+func converse(ns, listener int, to [4]byte) error {
+	if err := unix.Setns(ns, unix.CLONE_NEWNET); err != nil {
+		return err
+	}
+	client, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(client)
+	if err := unix.Connect(client, &unix.SockaddrInet4{Port: connectPort, Addr: to}); err != nil {
+		return err
+	}
+	server, _, err := unix.Accept4(listener, unix.SOCK_CLOEXEC)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(server)
+	for _, fd := range []int{client, server} { // nobody remembers it
+		_ = unix.SetsockoptLinger(fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
+	}
+	if _, err := unix.Write(server, greeting); err != nil {
+		return err
+	}
+	_, err = unix.Read(client, make([]byte, 128))
+	return err
+}
+
+func leavesOf(all []*space) []*space {
+	var leaves []*space
+	for _, s := range all {
+		if s.leaf {
+			leaves = append(leaves, s)
+		}
+	}
+	return leaves
 }
 
 // echo returns an echo request.

@@ -17,12 +17,7 @@ import (
 // them listen, and says how long that took and how much memory they have
 // together.
 func servers(all []*space) error {
-	var leaves []*space
-	for _, s := range all {
-		if s.leaf {
-			leaves = append(leaves, s)
-		}
-	}
+	leaves := leavesOf(all)
 	var mu sync.Mutex
 	var started []*exec.Cmd
 	defer func() {

@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/urfave/cli/v2"
 )
@@ -227,13 +228,13 @@ type slot struct {
 	repeated bool
 }
 
-var usageFlag = regexp.MustCompile(`\[-[^\]]*\]`)
+var usageFlag = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`\[-[^\]]*\]`) })
 
 // argumentsOf reads the usage of a command, such as
 // LAB NAME [-c CONTAINER] [--] CMD [ARG...].
 func argumentsOf(usage string) []slot {
 	var slots []slot
-	for word := range strings.FieldsSeq(usageFlag.ReplaceAllString(usage, "")) {
+	for word := range strings.FieldsSeq(usageFlag().ReplaceAllString(usage, "")) {
 		if word == "--" {
 			continue
 		}

@@ -201,6 +201,9 @@ func (h *Host) look(t *tour, name string, w wish, held *heldFiles) (*view, error
 		}
 		return nil, nil
 	}
+	if h.another(sp, mark, w) {
+		return doubleOf(name, mark), nil
+	}
 	v.inode = sp.inode
 	sp.learn(v.devices)
 	for _, d := range v.devices {
@@ -254,12 +257,24 @@ func undouble(views []*view, w wish) {
 	}
 	for i, v := range views {
 		if v != nil && v.inode != 0 && owner[v.inode] != v {
-			mark := v.byName["lo"].alias
-			views[i] = &view{
-				name: v.name, cabled: map[string]bool{}, secondary: map[provision.Key]bool{},
-				objects: []provision.Object{provision.Namespace{Name: v.name, Mark: mark, Condition: provision.Double}},
-			}
+			views[i] = doubleOf(v.name, v.byName["lo"].alias)
 		}
+	}
+}
+
+// another reports whether a namespace of ours is not the wanted one of its name:
+// it has not its mark, and no witness says that somebody changed that. It need not
+// have its own name any more.
+func (h *Host) another(sp *space, mark string, w wish) bool {
+	o, ok := w.state.Get(provision.Namespace{Name: sp.name}.Key())
+	return ok && o.(provision.Namespace).Mark != mark && !h.dir.confirms(sp.name, identity{sp.inode, sp.cookie})
+}
+
+// doubleOf is a name behind which is the namespace of another one.
+func doubleOf(name, mark string) *view {
+	return &view{
+		name: name, cabled: map[string]bool{}, secondary: map[provision.Key]bool{},
+		objects: []provision.Object{provision.Namespace{Name: name, Mark: mark, Condition: provision.Double}},
 	}
 }
 
