@@ -68,6 +68,14 @@ func (s *series) keep(name string, one sample) {
 	s.all[name] = append(s.all[name], one)
 }
 
+// again keeps, under another name, what was taken under one, to be held against
+// something else.
+func (s *series) again(as, name string) {
+	for _, one := range s.all[name] {
+		s.keep(as, one)
+	}
+}
+
 // median returns the medians of all that was measured under a name: zeros if
 // nothing was.
 func (s *series) median(name string) sample {

@@ -154,9 +154,7 @@ func (b *suite) build(s size) error {
 	// The same once more, beside a program that reads all that netlab reads.
 	for _, name := range []string{"no-op up", "plan"} {
 		all := name + ", parameters counted"
-		for _, one := range m.all[name] {
-			m.keep(all, one)
-		}
+		m.again(all, name)
 		bounds[all] = bound{map[string]float64{"bare dump and parameters": 1}, 2}
 	}
 	ratios := m.print(os.Stdout, s.String(), bounds)
@@ -357,9 +355,7 @@ func (b *suite) pingAll(s size, limit bound) error {
 	}
 	const counted = "verify --only pods, connections counted" // once more, beside what makes as many
 	if connects {
-		for _, one := range m.all["verify --only pods"] {
-			m.keep(counted, one)
-		}
+		m.again(counted, "verify --only pods")
 	}
 	m.print(os.Stdout, fmt.Sprintf("all pairs of %d pods, limit of the neighbour table %s (pairs and answers are numbers)", s.pods, neighbourLimit()), map[string]bound{
 		"verify --only pods": limit, counted: {map[string]float64{"bare ping and connect": 1}, limit.target},

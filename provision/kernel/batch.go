@@ -420,8 +420,7 @@ func (c *conn) doSome(some []message, errs []error) error {
 	return nil
 }
 
-// procs are ways to parameters that nobody uses just now. The lists behind them
-// are short.
+// procs are ways to parameters that nobody uses just now.
 type procs struct {
 	mu   sync.Mutex
 	free []*procSys

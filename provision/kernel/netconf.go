@@ -87,42 +87,27 @@ func (h netconfHeader) Serialize() []byte { return []byte{h.family, 0, 0, 0} }
 // askNetconf asks for what c's namespace has for all interfaces and for new ones:
 // with one question, and nothing where the kernel does not know that.
 func askNetconf(c *conn, family uint8) *netconfSets {
-	told := &netconfSets{}
-	list, err := dump(c, unix.RTM_GETNETCONF, netconfHeader{family}, func(m []byte) (netconfSets, bool) {
-		var sets netconfSets
-		var set *netconfSet
+	var told netconfSets
+	_, err := dump(c, unix.RTM_GETNETCONF, netconfHeader{family}, func(m []byte) (struct{}, bool) {
+		var set *netconfSet // none where it is an interface's
 		for kind, v := range attributes(m[min(unix.NLMSG_ALIGNTO, len(m)):]) {
 			switch {
 			case len(v) < 4:
 			case kind == netconfIndex: // it comes first
 				switch int32(u32(v)) {
 				case netconfAll:
-					set = &sets.all
+					set = &told.all
 				case netconfDefault:
-					set = &sets.fresh
-				default:
-					return sets, false // an interface's
+					set = &told.fresh
 				}
 			case set != nil && int(kind) < len(set):
 				set[kind].value, set[kind].known = int32(u32(v)), true
 			}
 		}
-		return sets, set != nil
+		return struct{}{}, false
 	})
 	if err != nil {
-		return told
+		return &netconfSets{}
 	}
-	for _, sets := range list {
-		told.all.add(sets.all)
-		told.fresh.add(sets.fresh)
-	}
-	return told
-}
-
-func (s *netconfSet) add(more netconfSet) {
-	for i, v := range more {
-		if v.known {
-			s[i] = v
-		}
-	}
+	return &told
 }

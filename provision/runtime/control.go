@@ -172,8 +172,8 @@ func EndSupervisor(ctx context.Context, dir Dir, lab string) (int, error) {
 			return ended, fmt.Errorf("lab %s has a supervisor that cannot be ended: %w", lab, err)
 		}
 	}
-	strays, err := endStrays(ctx, dir, lab)
-	if ended += strays; err != nil {
+	more, err := endStrays(ctx, dir, lab)
+	if ended += more; err != nil {
 		return ended, err
 	}
 	left, err := endContainers(dir)

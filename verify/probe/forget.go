@@ -25,7 +25,7 @@ func (r *run) forgetTraces() {
 	machines := r.machines(func(*verify.End) bool { return true })
 	nodes := r.machines(func(e *verify.End) bool { return e.Kind == labs.RefNode })
 	pings := r.pings()
-	id := r.newMark().id
+	id := r.identifier()
 	can := true
 	for name := range machines {
 		tunnels := r.tunnelPort != 0 && nodes[name] != nil

@@ -19,8 +19,8 @@ func TestForgetsEveryIdentifier(t *testing.T) {
 		for _, token := range []uint32{1, 1 << 20} {
 			packet := newEcho(false, token, sender)
 			m, ok := parse4(append([]byte{0x45, 0, 0, 40, 0, 0, 0, 0, 64, 1, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2}, append([]byte{echoReply4}, packet[1:]...)...))
-			if id := binary.BigEndian.Uint16(packet[4:]); id != r.newMark().id || !ok || m.token != token {
-				t.Errorf("ping %d has the identifier %d and is read as %+v, %v; deleted is %d", token, id, m, ok, r.newMark().id)
+			if id := binary.BigEndian.Uint16(packet[4:]); id != r.identifier() || !ok || m.token != token {
+				t.Errorf("ping %d has the identifier %d and is read as %+v, %v; deleted is %d", token, id, m, ok, r.identifier())
 			}
 		}
 	}

@@ -150,9 +150,10 @@ func newRun(ctx context.Context, checks []verify.Check, in func(string, func() e
 }
 
 // newMark returns what marks the pings of a sender.
-func (r *run) newMark() echoMark {
-	return echoMark{newNonce(), binary.BigEndian.Uint16(r.nonce[:])}
-}
+func (r *run) newMark() echoMark { return echoMark{newNonce(), r.identifier()} }
+
+// identifier is that of all pings of the run.
+func (r *run) identifier() uint16 { return binary.BigEndian.Uint16(r.nonce[:]) }
 
 // task is a check to make.
 type task struct {
