@@ -75,8 +75,10 @@ func (r *run) forgetFlows() {
 // pods.
 func (r *run) machines(some func(e *verify.End) bool) map[string]*space {
 	machines := map[string]*space{}
+	var list []*verify.End
 	for i := range r.checks {
-		for _, e := range ends(&r.checks[i]) {
+		list = ends(list[:0], &r.checks[i])
+		for _, e := range list {
 			if e.Host == nil && r.spaces[e.NS].err == nil && some(e) {
 				machines[e.NS] = r.spaces[e.NS]
 			}

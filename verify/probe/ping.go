@@ -196,15 +196,29 @@ func (e *echoes) send(some []*echo) {
 	e.arm(some)
 	// The kernel carries a packet all the way within the call that sends it.
 	var wg sync.WaitGroup
-	senders := runtime.GOMAXPROCS(0)
-	for k := range senders {
+	for _, share := range shares(some, runtime.GOMAXPROCS(0)) {
 		wg.Go(func() {
-			for i := k; i < len(some); i += senders {
-				e.sendOne(some[i])
+			for _, p := range share {
+				e.sendOne(p)
 			}
 		})
 	}
 	wg.Wait()
+}
+
+// shares divides pings among n senders, each of which gets a piece of the list:
+// those of one pod stand together. While the first of a pod asks for the gateway,
+// which the bridge carries to each of its ports, those of another sender would
+// wait for the answer, and then all ask for their pods in one go: with a hundred
+// ports that is more than the queue of a processor holds.
+func shares(some []*echo, n int) [][]*echo {
+	list := make([][]*echo, 0, n)
+	for k := range n {
+		if share := some[k*len(some)/n : (k+1)*len(some)/n]; len(share) > 0 {
+			list = append(list, share)
+		}
+	}
+	return list
 }
 
 // arm makes e signal when all of some are done.

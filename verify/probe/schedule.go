@@ -106,6 +106,13 @@ func schedule(checks []verify.Check, some []int, budget map[int]int) [][]int {
 	}
 	slices.SortStableFunc(order, byTile)
 
+	if roomy(checks, some, budget) {
+		block := make([]int, len(order))
+		for k, p := range order {
+			block[k] = int(p.check)
+		}
+		return [][]int{block}
+	}
 	var blocks [][]int
 	var block []int
 	made, count := map[learned]bool{}, map[int]int{}
@@ -141,6 +148,45 @@ func schedule(checks []verify.Check, some []int, budget map[int]int) [][]int {
 		blocks = append(blocks, block)
 	}
 	return blocks
+}
+
+// mostLearned is how many entries the way between two ends takes at most.
+const mostLearned = 6
+
+// roomy reports whether checks fit into a budget whatever they share: to count that
+// takes longer.
+func roomy(checks []verify.Check, some []int, budget map[int]int) bool {
+	ways := map[int]int{}
+	for _, i := range some {
+		c := &checks[i]
+		if c.To != nil {
+			ways[family(c.Addr)]++
+		}
+		if c.More == nil {
+			continue
+		}
+		for _, e := range c.More.Stir {
+			for _, a := range e.Addrs {
+				ways[family(a)]++
+			}
+		}
+		for _, s := range c.More.Behind {
+			ways[family(s.At.Addr())]++
+		}
+		if c.More.Sample != nil {
+			for _, client := range c.More.Sample.Clients {
+				for _, s := range client.Behind {
+					ways[family(s.At.Addr())]++
+				}
+			}
+		}
+	}
+	for f, n := range ways {
+		if mostLearned*n > budget[f] {
+			return false
+		}
+	}
+	return true
 }
 
 // over reports whether count and extra together exceed a budget.

@@ -36,10 +36,12 @@ func newNonce() (n [8]byte) {
 
 // open opens all namespaces that checks start from, lead to or pass.
 func (r *run) open() {
-	ping := map[string]bool{} // namespaces that ping
+	ping := map[string]families{} // in which a namespace pings
+	var list []*verify.End
 	for i := range r.checks {
 		c := &r.checks[i]
-		for _, e := range ends(c) {
+		list = ends(list[:0], c)
+		for _, e := range list {
 			r.space(e.NS)
 		}
 		if c.More != nil {
@@ -48,9 +50,10 @@ func (r *run) open() {
 			}
 		}
 		if c.Kind == verify.ICMP || c.Kind == verify.Neigh {
-			ping[c.From.NS] = true
+			ping[c.From.NS] = ping[c.From.NS].and(pingedIn(c))
 		}
 	}
+	go makeRoom(filesOf * len(r.spaces))
 	r.each(r.spaces, func(s *space) {
 		if s.err = r.openSpace(s, ping[s.name]); errors.Is(s.err, fs.ErrNotExist) {
 			s.err = fmt.Errorf("%w: %w", verify.ErrNoNamespace, s.err)
@@ -58,9 +61,34 @@ func (r *run) open() {
 	})
 }
 
-// ends returns the namespaces that a check has to do with.
-func ends(c *verify.Check) []*verify.End {
-	list := make([]*verify.End, 0, 8)
+// families are those of the Internet Protocol that something is of.
+type families struct{ four, six bool }
+
+func (f families) and(g families) families { return families{f.four || g.four, f.six || g.six} }
+
+// pingedIn returns the families of the pings of a check.
+func pingedIn(c *verify.Check) families {
+	if c.Kind == verify.Neigh {
+		return families{true, true} // of whatever addresses there are
+	}
+	return families{!c.Addr.Is6(), c.Addr.Is6()}
+}
+
+// filesOf is how many files of a namespace are open at a time: sockets for
+// neighbours, pings, a server and a connection.
+const filesOf = 4
+
+// makeRoom lets the process open so many files without delay. Each time that its
+// table of files gets twice as long the kernel waits until no processor looks at
+// the old one, ten milliseconds or more (fs/file.c).
+func makeRoom(files int) {
+	if fd, err := unix.FcntlInt(0, unix.F_DUPFD_CLOEXEC, files); err == nil { // else they are opened as they come
+		unix.Close(fd)
+	}
+}
+
+// ends adds to list the namespaces that a check has to do with.
+func ends(list []*verify.End, c *verify.Check) []*verify.End {
 	add := func(e *verify.End) {
 		if e != nil && e.NS != "" {
 			list = append(list, e)
@@ -102,8 +130,10 @@ func (r *run) space(name string) {
 // spaceNames returns the namespaces that some checks have to do with.
 func (r *run) spaceNames(checks []int) map[string]*space {
 	some := map[string]*space{}
+	var list []*verify.End
 	for _, i := range checks {
-		for _, e := range ends(&r.checks[i]) {
+		list = ends(list[:0], &r.checks[i])
+		for _, e := range list {
 			some[e.NS] = r.spaces[e.NS]
 		}
 	}
@@ -129,17 +159,19 @@ func (r *run) each(spaces map[string]*space, f func(s *space)) {
 }
 
 // openSpace opens what is needed in a namespace.
-func (r *run) openSpace(s *space, ping bool) error {
+func (r *run) openSpace(s *space, ping families) error {
 	return r.in(s.name, func() (err error) {
 		if s.nl, err = netlink.NewHandle(unix.NETLINK_ROUTE); err != nil {
 			return fmt.Errorf("open a netlink socket in %s: %w", s.name, err)
 		}
 		s.inode = ownInode()
-		if !ping {
-			return nil
+		if ping.four {
+			if s.raw4, err = r.openRaw(unix.AF_INET); err != nil {
+				return fmt.Errorf("open a raw socket in %s: %w", s.name, err)
+			}
 		}
-		if s.raw4, err = r.openRaw(unix.AF_INET); err != nil {
-			return fmt.Errorf("open a raw socket in %s: %w", s.name, err)
+		if !ping.six {
+			return nil
 		}
 		s.raw6, err = r.openRaw(unix.AF_INET6)
 		if errors.Is(err, unix.EAFNOSUPPORT) {
