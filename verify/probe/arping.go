@@ -24,12 +24,16 @@ const (
 	ethernetType = 1
 )
 
-// How ARP is asked: so often, and how long after the last question and answer
-// nothing more is waited for. The kernel answers within the call that asks.
+// How ARP is asked: so often, and how long answers are waited for. The kernel
+// answers within the call that asks, and a bridge brings the question to one port
+// after the other: when everybody has answered who should, the others have, too, or
+// do so after a few times as long.
 const (
 	mostQuestions = 4
-	settleARP     = 30 * time.Millisecond
-	repeatARP     = 150 * time.Millisecond
+	repeatARP     = 150 * time.Millisecond // those that should come
+	settleARP     = 20 * time.Millisecond  // those that should not, at most
+	leastSettle   = 5 * time.Millisecond
+	timesSettle   = 4
 )
 
 // askAround asks by ARP for some addresses and notes each answer. Who has an
@@ -98,6 +102,7 @@ type arper struct {
 	alias labs.MAC // for which answers are asked
 	asked map[netip.Addr]int
 	heard map[verify.Entry]int
+	began time.Time // of the last questions
 }
 
 // ask asks until everybody who should has answered and nobody says anything
@@ -106,6 +111,7 @@ type arper struct {
 func (a *arper) ask() error {
 	deadline := time.Now().Add(a.c.Wait)
 	for round := 0; round < mostQuestions && a.r.ctx.Err() == nil && time.Now().Before(deadline); round++ {
+		a.began = time.Now()
 		for _, q := range a.c.More.Asks {
 			if round > 1 && a.answered(q) {
 				continue
@@ -115,8 +121,11 @@ func (a *arper) ask() error {
 			}
 		}
 		gap := settleARP
-		if round > 0 && !a.complete() {
+		switch complete := a.complete(); {
+		case round > 0 && !complete:
 			gap = repeatARP << (round - 1)
+		case round == 0 && complete:
+			gap = leastSettle // they are asked once more
 		}
 		if err := a.listen(gap); err != nil {
 			return err
@@ -186,10 +195,11 @@ func (a *arper) listen(gap time.Duration) error {
 			return err
 		}
 		n, err := a.file.Read(buf)
+		if errors.Is(err, os.ErrDeadlineExceeded) { // but on a busy machine something may have come
+			n, err = a.waiting(buf)
+		}
 		switch {
-		case errors.Is(err, os.ErrDeadlineExceeded):
-			return nil
-		case errors.Is(err, unix.ENETDOWN):
+		case errors.Is(err, unix.EAGAIN), errors.Is(err, unix.ENETDOWN):
 			return nil
 		case err != nil:
 			return err
@@ -197,12 +207,25 @@ func (a *arper) listen(gap time.Duration) error {
 		// A bridge port in hairpin mode sends our own question back to us.
 		if e, to, ok := parseARP(buf[:n]); ok && e.MAC != a.mac && a.asked[e.IP] > 0 && (to == a.alias || a.known(e.IP) && to == a.mac) {
 			a.heard[e]++
-			gap = min(gap, settleARP)
-			if !a.complete() {
-				gap = repeatARP
+			gap = repeatARP
+			if a.complete() {
+				gap = min(max(timesSettle*time.Since(a.began), leastSettle), settleARP)
 			}
 		}
 	}
+}
+
+// waiting reads an answer that is there. The error is [unix.EAGAIN] if there is
+// none.
+func (a *arper) waiting(buf []byte) (n int, err error) {
+	conn, err := a.file.SyscallConn()
+	if err != nil {
+		return 0, err
+	}
+	if cerr := conn.Control(func(fd uintptr) { n, err = unix.Read(int(fd), buf) }); cerr != nil {
+		return 0, cerr
+	}
+	return n, err
 }
 
 // known reports whether the question for an address says who asks: a router
