@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -232,26 +233,50 @@ func TestPrivilegedStop(t *testing.T) {
 // takes its place and its containers at once, and down ends it as well.
 func TestPrivilegedSupervisorLost(t *testing.T) {
 	l := newLab(t, labText("rt-lost", "  - {name: a, node: n, containers: [{name: web, serve: {http: 80}}]}\n"))
-	supervisors := func() int {
+	supervisors := func() []int {
 		out, _ := l.run("pgrep", "-f", "^netlab supervise rt-lost ")
-		return len(strings.Fields(out))
+		var pids []int
+		for _, word := range strings.Fields(out) {
+			pid, err := strconv.Atoi(word)
+			if err != nil {
+				t.Fatal(err)
+			}
+			pids = append(pids, pid)
+		}
+		return pids
 	}
 	web := l.container("a", "web")
-	files := "/run/netlab/rt-lost/supervisor"
-	if err := os.RemoveAll(files); err != nil {
-		t.Fatal(err)
+	lose := func() {
+		// It looks for its files every two seconds, and ends with its containers when
+		// they are gone: a slow machine takes longer than that to begin. So it is
+		// stopped, while it cannot have the lab's lock.
+		lock, err := os.Open(filepath.Join(string(l.dir()), "lock"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer lock.Close()
+		if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX); err != nil {
+			t.Fatal(err)
+		}
+		for _, pid := range supervisors() {
+			if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := os.RemoveAll(filepath.Join(string(l.dir()), "supervisor")); err != nil {
+			t.Fatal(err)
+		}
 	}
+	lose()
 	l.must("up", "-q", l.file)
-	if n := supervisors(); n != 1 || !web.Alive() {
-		t.Errorf("%d supervisors, and the container goes on: %v", n, web.Alive())
+	if all := supervisors(); len(all) != 1 || !web.Alive() {
+		t.Errorf("%d supervisors, and the container goes on: %v", len(all), web.Alive())
 	}
 	l.noChanges()
-	if err := os.RemoveAll(files); err != nil {
-		t.Fatal(err)
-	}
+	lose()
 	l.must("down", "-q", l.name)
-	if n := supervisors(); n != 0 || web.Alive() {
-		t.Errorf("after down: %d supervisors, and the container goes on: %v", n, web.Alive())
+	if all := supervisors(); len(all) != 0 || web.Alive() {
+		t.Errorf("after down: %d supervisors, and the container goes on: %v", len(all), web.Alive())
 	}
 }
 
