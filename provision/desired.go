@@ -17,8 +17,15 @@ const (
 )
 
 // Desired returns what lab is in the kernel. It is pure and cannot fail.
-func Desired(lab *labs.Lab) State {
-	d := desired{lab: lab, ipv6: hasIPv6(lab)}
+func Desired(lab *labs.Lab) State { return desire(lab, true) }
+
+// Former returns what [State.After] wants to know of a lab as it was applied last:
+// what [Desired] returns but rules, which take longest to write and are the lab's
+// whoever made them.
+func Former(lab *labs.Lab) State { return desire(lab, false) }
+
+func desire(lab *labs.Lab, rules bool) State {
+	d := desired{lab: lab, ipv6: hasIPv6(lab), rules: rules}
 	d.files()
 	d.names()
 	for i := range lab.Bridges {
@@ -55,6 +62,7 @@ func MarkPrefix(lab string) string { return "netlab:" + lab + ":" }
 type desired struct {
 	lab     *labs.Lab
 	ipv6    bool
+	rules   bool
 	objects []Object
 	uplinks []uplink
 	proxy   kubeproxy.Shared
@@ -109,7 +117,9 @@ func (d *desired) node(n *labs.Node) {
 		d.defaultRoutes(n)
 		d.dataPlane(n)
 	}
-	d.rulesets(n)
+	if d.rules {
+		d.rulesets(n)
+	}
 }
 
 // cable adds the veth of one interface. A cable between two nodes is described

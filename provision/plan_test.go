@@ -67,6 +67,43 @@ func TestPlanGolden(t *testing.T) {
 	}
 }
 
+// TestFormer: a lab without its rules says as much of what was there before as
+// the whole lab does.
+func TestFormer(t *testing.T) {
+	files, err := filepath.Glob("testdata/plan/*.txtar")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no files (err=%v)", err)
+	}
+	rules := 0
+	for _, file := range files {
+		ar, err := txtar.ParseFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		section := map[string]*txtar.File{}
+		for i := range ar.Files {
+			section[ar.Files[i].Name] = &ar.Files[i]
+		}
+		before := section["before"]
+		if before == nil || strings.TrimSpace(string(before.Data)) == "" {
+			continue
+		}
+		have, want := desired(t, before), desired(t, section["after"])
+		former := provision.Former(load(t, before.Name, string(before.Data)))
+		rules += have.Len() - former.Len()
+		whole, less := want.After(have), want.After(former)
+		if diff := cmp.Diff(whole.Hint().String(), less.Hint().String()); diff != "" {
+			t.Errorf("%s: what is observed (-whole +former):\n%s", file, diff)
+		}
+		if diff := cmp.Diff(provision.Diff(have, whole).String(), provision.Diff(have, less).String()); diff != "" {
+			t.Errorf("%s: plan (-whole +former):\n%s", file, diff)
+		}
+	}
+	if rules == 0 {
+		t.Error("no lab has rules")
+	}
+}
+
 // TestPlanOrder checks what Apply relies on: a step comes after all it waits
 // for.
 func TestPlanOrder(t *testing.T) {

@@ -281,5 +281,5 @@ func previous(h host, lab *labs.Lab, want provision.State) provision.State {
 	if ranNone {
 		was = was.WithoutContainers()
 	}
-	return provision.Desired(was)
+	return provision.Former(was)
 }
