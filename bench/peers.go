@@ -1,21 +1,35 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 )
+
+// raisedByMininet are the parameters of the host that Mininet changes and leaves so
+// (fixLimits in mininet/util.py).
+var raisedByMininet = []string{
+	"/proc/sys/fs/file-max", "/proc/sys/kernel/pty/max", "/proc/sys/net/core/netdev_max_backlog", "/proc/sys/net/core/rmem_max", "/proc/sys/net/core/wmem_max",
+	"/proc/sys/net/ipv4/neigh/default/gc_thresh1", "/proc/sys/net/ipv4/neigh/default/gc_thresh2", "/proc/sys/net/ipv4/neigh/default/gc_thresh3",
+	"/proc/sys/net/ipv4/route/max_size", "/proc/sys/net/ipv4/tcp_rmem", "/proc/sys/net/ipv4/tcp_wmem",
+}
 
 // peers measures what people would use instead, where it is installed: hosts on
 // one bridge, made, pinged by each other, and dropped.
 //
 // Mininet does all of it in one process, so that its pings are what a run with
 // them takes longer than one without.
-func (b *suite) peers() error {
+func (b *suite) peers() (err error) {
 	if _, err := exec.LookPath("mn"); err != nil {
 		fmt.Println("\nMininet is not installed (apt-get install mininet bridge-utils): not measured. tinet and gont are in no package registry.")
 		return nil
 	}
+	restore, err := keep(raisedByMininet)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, restore()) }()
 	sizes := []int{10, 30, 100}
 	if b.quick {
 		sizes = sizes[:1]

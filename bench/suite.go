@@ -369,25 +369,33 @@ var neighbourLimits = []string{"/proc/sys/net/ipv4/neigh/default/gc_thresh3", "/
 // raiseNeighbours makes room for all neighbours of all pods until restore is
 // called.
 func raiseNeighbours() (restore func() error, err error) {
-	before := map[string][]byte{}
-	restore = func() error {
-		var errs []error
-		for path, value := range before {
-			errs = append(errs, os.WriteFile(path, value, 0))
-		}
-		return errors.Join(errs...)
+	restore, err = keep(neighbourLimits)
+	if err != nil {
+		return nil, err
 	}
 	for _, path := range neighbourLimits {
-		value, err := os.ReadFile(path)
-		if err != nil {
-			return nil, errors.Join(err, restore())
-		}
-		before[path] = value
 		if err := os.WriteFile(path, []byte("4194304"), 0); err != nil {
 			return nil, errors.Join(err, restore())
 		}
 	}
 	return restore, nil
+}
+
+// keep reads parameters of the host, which restore writes again.
+func keep(paths []string) (restore func() error, err error) {
+	values := make([][]byte, len(paths))
+	for i, path := range paths {
+		if values[i], err = os.ReadFile(path); err != nil {
+			return nil, err
+		}
+	}
+	return func() error {
+		var errs []error
+		for i, path := range paths {
+			errs = append(errs, os.WriteFile(path, values[i], 0))
+		}
+		return errors.Join(errs...)
+	}, nil
 }
 
 func neighbourLimit() string {
