@@ -23,6 +23,7 @@ const (
 type pace struct {
 	fresh chan struct{}
 	open  chan struct{}
+	under atomic.Int64 // how many are under way
 	last  atomic.Int64 // when a connection ended last
 	usual atomic.Int64 // nanoseconds that fresh ones take, on average
 }
@@ -39,6 +40,7 @@ func newPace() *pace {
 // not fresh any more: there is no use in waiting for it.
 func (p *pace) begin(slow func()) (end func()) {
 	p.open <- struct{}{}
+	p.under.Add(1)
 	p.fresh <- struct{}{}
 	start := time.Now()
 	release := sync.OnceFunc(func() {
@@ -64,6 +66,7 @@ func (p *pace) begin(slow func()) (end func()) {
 			usual := p.usual.Load()
 			p.usual.Store(usual + (int64(took)-usual)/16) // whoever is overtaken is not missed
 		}
+		p.under.Add(-1)
 		<-p.open
 		release()
 	}
@@ -74,5 +77,6 @@ func (p *pace) stale() time.Duration {
 	return max(stale, min(staler*time.Duration(p.usual.Load()), time.Second))
 }
 
-// busy returns how many connections are under way.
-func (p *pace) busy() int { return len(p.open) }
+// busy returns how many connections are under way. What those have left behind that
+// are over is there to be read.
+func (p *pace) busy() int { return int(p.under.Load()) }
