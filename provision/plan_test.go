@@ -35,6 +35,20 @@ func load(t *testing.T, name, text string) *labs.Lab {
 	return lab
 }
 
+// sections reads a golden file. What it returns by name is part of the archive.
+func sections(t *testing.T, file string) (*txtar.Archive, map[string]*txtar.File) {
+	t.Helper()
+	ar, err := txtar.ParseFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	section := map[string]*txtar.File{}
+	for i := range ar.Files {
+		section[ar.Files[i].Name] = &ar.Files[i]
+	}
+	return ar, section
+}
+
 // TestPlanGolden diffs the lab in "before" against the lab in "after" and
 // compares the printed plan with the "plan" section of the same file.
 func TestPlanGolden(t *testing.T) {
@@ -44,14 +58,7 @@ func TestPlanGolden(t *testing.T) {
 	}
 	for _, file := range files {
 		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) {
-			ar, err := txtar.ParseFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			section := map[string]*txtar.File{}
-			for i := range ar.Files {
-				section[ar.Files[i].Name] = &ar.Files[i]
-			}
+			ar, section := sections(t, file)
 			got := provision.Diff(desired(t, section["before"]), desired(t, section["after"])).String()
 			if *update {
 				section["plan"].Data = []byte(got)
@@ -76,14 +83,7 @@ func TestFormer(t *testing.T) {
 	}
 	rules := 0
 	for _, file := range files {
-		ar, err := txtar.ParseFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		section := map[string]*txtar.File{}
-		for i := range ar.Files {
-			section[ar.Files[i].Name] = &ar.Files[i]
-		}
+		_, section := sections(t, file)
 		before := section["before"]
 		if before == nil || strings.TrimSpace(string(before.Data)) == "" {
 			continue

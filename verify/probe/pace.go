@@ -23,7 +23,7 @@ const (
 type pace struct {
 	fresh chan struct{}
 	open  chan struct{}
-	under atomic.Int64 // how many are under way
+	under atomic.Int64 // how many are in open, whose length orders nothing
 	last  atomic.Int64 // when a connection ended last
 	usual atomic.Int64 // nanoseconds that fresh ones take, on average
 }

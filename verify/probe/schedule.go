@@ -150,40 +150,18 @@ func schedule(checks []verify.Check, some []int, budget map[int]int) [][]int {
 	return blocks
 }
 
-// mostLearned is how many entries the way between two ends takes at most.
-const mostLearned = 6
-
-// roomy reports whether checks fit into a budget whatever they share: to count that
-// takes longer.
+// roomy reports whether checks fit into a budget whatever they share: to find out
+// what they do takes longer.
 func roomy(checks []verify.Check, some []int, budget map[int]int) bool {
-	ways := map[int]int{}
+	count := map[int]int{}
+	var makes []learned
 	for _, i := range some {
-		c := &checks[i]
-		if c.To != nil {
-			ways[family(c.Addr)]++
-		}
-		if c.More == nil {
-			continue
-		}
-		for _, e := range c.More.Stir {
-			for _, a := range e.Addrs {
-				ways[family(a)]++
+		makes = entries(makes[:0], &checks[i])
+		for _, l := range makes {
+			f := family(l.ip)
+			if count[f]++; count[f] > budget[f] {
+				return false
 			}
-		}
-		for _, s := range c.More.Behind {
-			ways[family(s.At.Addr())]++
-		}
-		if c.More.Sample != nil {
-			for _, client := range c.More.Sample.Clients {
-				for _, s := range client.Behind {
-					ways[family(s.At.Addr())]++
-				}
-			}
-		}
-	}
-	for f, n := range ways {
-		if mostLearned*n > budget[f] {
-			return false
 		}
 	}
 	return true

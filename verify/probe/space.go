@@ -50,10 +50,10 @@ func (r *run) open() {
 			}
 		}
 		if c.Kind == verify.ICMP || c.Kind == verify.Neigh {
-			ping[c.From.NS] = ping[c.From.NS].and(pingedIn(c))
+			ping[c.From.NS] = ping[c.From.NS].with(pingedIn(c))
 		}
 	}
-	go makeRoom(filesOf * len(r.spaces))
+	r.readers.Go(func() { makeRoom(filesOf * len(r.spaces)) })
 	r.each(r.spaces, func(s *space) {
 		if s.err = r.openSpace(s, ping[s.name]); errors.Is(s.err, fs.ErrNotExist) {
 			s.err = fmt.Errorf("%w: %w", verify.ErrNoNamespace, s.err)
@@ -64,7 +64,7 @@ func (r *run) open() {
 // families are those of the Internet Protocol that something is of.
 type families struct{ four, six bool }
 
-func (f families) and(g families) families { return families{f.four || g.four, f.six || g.six} }
+func (f families) with(g families) families { return families{f.four || g.four, f.six || g.six} }
 
 // pingedIn returns the families of the pings of a check.
 func pingedIn(c *verify.Check) families {
